@@ -1,0 +1,9 @@
+/**
+ * What goes wrong, and how it is taken back: errors with a code, and lists that undo half-made things.
+ *
+ * @module
+ */
+
+export { CridError, type ErrorCode, errorMessage, isCode, wrapError } from "./crid_error.ts";
+export { Unwind } from "./unwind.ts";
+export { abortable, Deadline, deadline } from "./deadline.ts";

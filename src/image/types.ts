@@ -1,0 +1,158 @@
+/**
+ * Images as the rest of crid asks for them.
+ *
+ * @module
+ */
+
+/** Credentials that came with a request. Never logged. */
+export interface RegistryAuth {
+  readonly username: string;
+  readonly password: string;
+  /** base64 of `user:password`, used when there is no user name. */
+  readonly auth: string;
+  readonly serverAddress: string;
+  readonly identityToken: string;
+  readonly registryToken: string;
+}
+
+export interface PullRequest {
+  /** As the client wrote it: `busybox`, `host/repo:tag`, `host/repo@sha256:…`. */
+  readonly reference: string;
+  readonly auth: RegistryAuth | undefined;
+  /** Pod namespace, for namespaced credentials and policies; `""` when unknown. */
+  readonly namespace: string;
+  /** Ends the wait of this caller; the pull ends when nobody waits any more. */
+  readonly signal?: AbortSignal;
+}
+
+/** The config of an image as far as running it and CRI need it. */
+export interface ImageConfig {
+  readonly user: string;
+  readonly env: readonly string[];
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly workingDir: string;
+  readonly stopSignal: string;
+  readonly volumes: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly os: string;
+  readonly architecture: string;
+}
+
+/** One image in the terms of CRI. */
+export interface Image {
+  /** 64 hex characters; also the image_ref of every answer. */
+  readonly id: string;
+  /** `name:tag`, as pulled. */
+  readonly repoTags: readonly string[];
+  /** `name@digest`. */
+  readonly repoDigests: readonly string[];
+  /** Bytes, never 0. */
+  readonly size: number;
+  /** From the config's user: a number, or a name, or neither. */
+  readonly uid: number | undefined;
+  readonly username: string;
+  readonly pinned: boolean;
+  /** The manifest's annotations. */
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly config: ImageConfig;
+  /** The whole config document, JSON text, for verbose answers. */
+  readonly configJson: string;
+}
+
+export interface FsUsage {
+  readonly mountpoint: string;
+  readonly bytes: number;
+  readonly inodes: number;
+}
+
+/** The image side of the runtime. */
+export interface Images {
+  /** Pulls, or joins the running pull of the same thing; returns the image id. */
+  pull(request: PullRequest): Promise<string>;
+  /** By id, unique id prefix, name (`:latest` added, short names resolved) or digest. */
+  find(reference: string): Promise<Image | undefined>;
+  list(): Promise<readonly Image[]>;
+  /**
+   * An id removes the image with all its names; a name removes that name, and the image with its
+   * last one. Unknown is no error.
+   */
+  remove(reference: string): Promise<void>;
+  /** What images and what containers take up. */
+  fsUsage(): Promise<{ readonly images: FsUsage; readonly containers: FsUsage }>;
+}
+
+/**
+ * The network half of a pull, as the `cri` isolate talks to it. The `pull` isolate implements it;
+ * it alone reaches registries, credentials, certificates and registries.conf.
+ */
+export interface RegistryPeer {
+  /**
+   * Finds the reference at its mirrors or registry and returns the manifest for this platform with
+   * everything that led to it. All digests are verified.
+   */
+  resolve(request: {
+    readonly reference: string;
+    readonly auth: RegistryAuth | undefined;
+    readonly namespace: string;
+  }, signal: AbortSignal): Promise<ResolvedImage>;
+  /**
+   * Streams one blob of a resolved image into `port` (see image/blob_stream.ts for the protocol),
+   * verifies size and digest, and resolves when all of it was taken.
+   */
+  fetchBlob(request: {
+    /** From {@linkcode ResolvedImage.session}. */
+    readonly session: number;
+    readonly blob: BlobDescriptor;
+    readonly port: MessagePort;
+  }, signal: AbortSignal): Promise<void>;
+  /** The image is done: forget its tokens and connections. */
+  close(session: number): void;
+}
+
+export interface BlobDescriptor {
+  readonly digest: string;
+  readonly size: number;
+  readonly mediaType: string;
+  readonly urls: readonly string[];
+}
+
+export interface ResolvedImage {
+  readonly session: number;
+  /** Full logical name, never a mirror's: `docker.io/library/busybox:1` or `name@digest`. */
+  readonly name: string;
+  /** Digest by which the image was asked for or found (a list's, if there was one). */
+  readonly digest: string;
+  readonly manifest: Uint8Array;
+  readonly manifestDigest: string;
+  /** The list that led to the manifest. */
+  readonly list: { readonly bytes: Uint8Array; readonly digest: string } | undefined;
+  readonly config: Uint8Array;
+  readonly configDigest: string;
+  readonly layers: readonly BlobDescriptor[];
+}
+
+/** One unpack worker's job: blob bytes arrive on `port`; the paths are a LayerStaging's. */
+export interface UnpackPeer {
+  unpack(
+    request: {
+      readonly port: MessagePort;
+      readonly paths: { readonly diff: string; readonly tarSplit: string };
+      readonly limits: UnpackLimits;
+    },
+    signal: AbortSignal,
+  ): Promise<import("../storage/mod.ts").UnpackedLayer>;
+}
+
+export interface UnpackLimits {
+  /** Bytes of the uncompressed tar. */
+  readonly maxSize: number;
+  readonly maxEntries: number;
+}
+
+/** Starts the isolates that a pull needs, and stops them when nobody uses them any more. */
+export interface PullIsolates {
+  registry(): Promise<RegistryPeer>;
+  /** Waits for a free unpack worker; disposing the lease frees it. */
+  unpacker(signal: AbortSignal): Promise<UnpackPeer & Disposable>;
+}

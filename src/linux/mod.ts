@@ -1,0 +1,16 @@
+/**
+ * The kernel, and the only place with FFI.
+ *
+ * @module
+ */
+
+export {
+  DEFAULT_PATH,
+  exit,
+  killGroup,
+  run,
+  type RunOptions,
+  type RunResult,
+  start,
+  type StartOptions,
+} from "./process.ts";

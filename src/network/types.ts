@@ -1,0 +1,72 @@
+/**
+ * A pod's network, as CNI sees it.
+ *
+ * @module
+ */
+
+export interface PortMapping {
+  readonly protocol: "tcp" | "udp" | "sctp";
+  readonly containerPort: number;
+  readonly hostPort: number;
+  readonly hostIp: string;
+}
+
+/** The pod that a network is for. Plain names and a namespace path: network/ knows no pods. */
+export interface NetworkPod {
+  readonly id: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  /** Pinned network namespace; `""` when it is already gone (a DEL is still made). */
+  readonly netns: string;
+  readonly portMappings: readonly PortMapping[];
+  /** Pod annotations: bandwidth limits, and the CNI pod-annotations capability. */
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly cgroupParent: string;
+}
+
+/** What the chain of plugins has answered. */
+export interface NetworkResult {
+  /** The sandbox interface's addresses, without prefix length; the first is the pod's IP. */
+  readonly ips: readonly string[];
+  /** The CNI result as it came, JSON text. */
+  readonly raw: string;
+}
+
+export interface NetworkStatus {
+  readonly ready: boolean;
+  /** Empty when ready. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface NetworkOptions {
+  readonly confDir: string;
+  readonly pluginDirs: readonly string[];
+  /** Name of the network to use, `""` for the first file in order. */
+  readonly defaultNetwork: string;
+  /** Result cache, `/var/lib/cni` (results below `results/`). */
+  readonly cacheDir: string;
+}
+
+/** Pod networks through CNI plugins. All calls are idempotent and bounded in time. */
+export interface Network {
+  /** Whether a usable configuration is there; re-read when the directory changes. */
+  status(): Promise<NetworkStatus>;
+  /** Resolves when the network is ready, rejects with the signal's reason. */
+  ready(signal?: AbortSignal): Promise<void>;
+  /**
+   * ADD along the chain. A failure deletes what was added.
+   *
+   * @throws {CridError} naming the plugin and its message.
+   */
+  setUp(pod: NetworkPod, signal?: AbortSignal): Promise<NetworkResult>;
+  /** DEL along the chain in reverse with the cached result; a pod never added is no error. */
+  tearDown(pod: NetworkPod, signal?: AbortSignal): Promise<void>;
+  check(pod: NetworkPod, signal?: AbortSignal): Promise<void>;
+  /** The result of an earlier {@linkcode Network.setUp}, from the cache on disk. */
+  cached(pod: Pick<NetworkPod, "id">): Promise<NetworkResult | undefined>;
+  /** Forgets and deletes what belongs to no pod in `pods` (GC of CNI 1.1, and the cache). */
+  collectGarbage(pods: readonly NetworkPod[]): Promise<void>;
+  [Symbol.dispose](): void;
+}

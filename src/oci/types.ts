@@ -1,0 +1,287 @@
+/**
+ * What the domain asks of an OCI runtime, in the field's terms and free of any wire format.
+ *
+ * @module
+ */
+import type { IdMaps } from "../storage/mod.ts";
+
+export type MountPropagation = "private" | "host_to_container" | "bidirectional";
+
+/** A mount that the client asked for. */
+export interface MountRequest {
+  readonly containerPath: string;
+  /** `""` when the source is an image. */
+  readonly hostPath: string;
+  readonly readonly: boolean;
+  readonly recursiveReadonly: boolean;
+  readonly selinuxRelabel: boolean;
+  readonly propagation: MountPropagation;
+  readonly idMaps?: IdMaps;
+  /** An image to mount in place of a host path. */
+  readonly image?: { readonly reference: string; readonly subPath: string };
+}
+
+export interface DeviceRequest {
+  readonly containerPath: string;
+  readonly hostPath: string;
+  /** Of `r`, `w`, `m`. */
+  readonly permissions: string;
+}
+
+/** Where a container's namespace of one kind comes from. */
+export type NamespaceMode = "pod" | "container" | "node" | "target";
+
+export interface NamespaceOptions {
+  readonly network: NamespaceMode;
+  readonly pid: NamespaceMode;
+  readonly ipc: NamespaceMode;
+  /** The container whose PID namespace is joined when `pid` is `target`. */
+  readonly targetId: string;
+  /** `pod` with maps, or `node`. */
+  readonly user: { readonly mode: NamespaceMode; readonly maps: IdMaps };
+}
+
+export interface SecurityProfile {
+  readonly kind: "runtime_default" | "unconfined" | "localhost";
+  /** Path or profile name for `localhost`. */
+  readonly localhostRef: string;
+}
+
+export interface SecurityContext {
+  readonly privileged: boolean;
+  readonly namespaces: NamespaceOptions;
+  readonly addCapabilities: readonly string[];
+  readonly dropCapabilities: readonly string[];
+  readonly runAsUser: number | undefined;
+  readonly runAsUsername: string;
+  readonly runAsGroup: number | undefined;
+  readonly supplementalGroups: readonly number[];
+  readonly supplementalGroupsPolicy: "merge" | "strict";
+  readonly readonlyRootfs: boolean;
+  readonly noNewPrivs: boolean;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  /** `undefined`: the field was not set, which means unconfined. */
+  readonly seccomp: SecurityProfile | undefined;
+  readonly apparmor: SecurityProfile | undefined;
+  readonly selinux:
+    | {
+      readonly user: string;
+      readonly role: string;
+      readonly type: string;
+      readonly level: string;
+    }
+    | undefined;
+}
+
+/** cgroup settings; `undefined` or 0 means not set, as in CRI. */
+export interface LinuxResources {
+  readonly cpuPeriod: number;
+  readonly cpuQuota: number;
+  readonly cpuShares: number;
+  readonly memoryLimit: number;
+  readonly memorySwapLimit: number;
+  readonly oomScoreAdj: number;
+  readonly cpusetCpus: string;
+  readonly cpusetMems: string;
+  readonly hugepageLimits: readonly { readonly pageSize: string; readonly limit: number }[];
+  readonly unified: Readonly<Record<string, string>>;
+}
+
+/** The part of an OCI image config that says how to run it. */
+export interface ImageRunConfig {
+  readonly user: string;
+  readonly env: readonly string[];
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly workingDir: string;
+  readonly stopSignal: string;
+  readonly volumes: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The user that a container's process runs as, with every name resolved. */
+export interface ProcessUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** The primary group is among them. */
+  readonly additionalGids: readonly number[];
+}
+
+/** One namespace that the container joins; without a path it gets a new one. */
+export interface NamespaceRef {
+  readonly type: "pid" | "network" | "ipc" | "uts" | "user" | "cgroup" | "mount";
+  readonly path?: string;
+}
+
+/** A mount as the OCI runtime spec writes it. */
+export interface SpecMount {
+  readonly destination: string;
+  readonly source: string;
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+/** A mount that only the runtime asked for (resolv.conf, hostname, /dev/shm …). */
+export type InternalMount = SpecMount;
+
+/** Everything the spec of one container is made from. */
+export interface SpecInput {
+  readonly id: string;
+  /** Mounted root file system on the host. */
+  readonly rootfs: string;
+  readonly hostname: string;
+  /** Command and arguments as the client gave them, over the image's. */
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly env: readonly (readonly [string, string])[];
+  readonly workingDir: string;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly image: ImageRunConfig;
+  readonly mounts: readonly MountRequest[];
+  readonly internalMounts: readonly InternalMount[];
+  readonly devices: readonly DeviceRequest[];
+  readonly security: SecurityContext;
+  readonly resources: LinuxResources | undefined;
+  /** As the cgroup driver writes it: `/parent/crio-<id>` or `slice:crio:<id>`. */
+  readonly cgroupsPath: string;
+  /** Namespaces to join (network, ipc, uts, user, and pid when shared). */
+  readonly namespaces: readonly NamespaceRef[];
+  /** Written to `/proc/sys` by the runtime; pinned namespaces have theirs already. */
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly idMaps: IdMaps | undefined;
+  /** Directory for files that the spec needs (a generated passwd), the container's run directory. */
+  readonly runDir: string;
+}
+
+/** An OCI runtime spec; only crid's own stages write it, so it stays a plain JSON object. */
+export type OciSpec = {
+  ociVersion: string;
+  process: {
+    terminal: boolean;
+    user: { uid: number; gid: number; additionalGids?: number[]; umask?: number };
+    args: string[];
+    env: string[];
+    cwd: string;
+    capabilities?: Record<
+      "bounding" | "effective" | "permitted" | "inheritable" | "ambient",
+      string[]
+    >;
+    rlimits?: { type: string; hard: number; soft: number }[];
+    noNewPrivileges: boolean;
+    apparmorProfile?: string;
+    selinuxLabel?: string;
+    oomScoreAdj?: number;
+  };
+  root: { path: string; readonly: boolean };
+  hostname?: string;
+  mounts: {
+    destination: string;
+    source: string;
+    type: string;
+    options: string[];
+    uidMappings?: { containerID: number; hostID: number; size: number }[];
+    gidMappings?: { containerID: number; hostID: number; size: number }[];
+  }[];
+  hooks?: Record<string, unknown>;
+  annotations: Record<string, string>;
+  linux: Record<string, unknown>;
+};
+
+/** What building a spec has decided, besides the spec itself. */
+export interface BuiltSpec {
+  readonly spec: OciSpec;
+  /** The user as ContainerStatus reports it. */
+  readonly user: ProcessUser;
+  /** Signal that stops the container, `SIGTERM` unless the image says otherwise. */
+  readonly stopSignal: string;
+}
+
+/** One configured runtime handler, resolved: paths found, features probed. */
+export interface RuntimeHandler {
+  readonly name: string;
+  readonly path: string;
+  /** `--root`. */
+  readonly root: string;
+  readonly monitorPath: string;
+  readonly monitorEnv: readonly string[];
+  readonly monitorCgroup: string;
+  /** First line of `--version`. */
+  readonly version: string;
+  readonly features: RuntimeFeatures;
+  /** Bytes; a lower memory limit is refused. */
+  readonly minimumMemory: number;
+  /** Seconds. */
+  readonly createTimeout: number;
+  readonly privilegedWithoutHostDevices: boolean;
+  readonly allowedAnnotations: readonly string[];
+  readonly defaultAnnotations: Readonly<Record<string, string>>;
+  readonly seccompProfile: string;
+  readonly noSyncLog: boolean;
+}
+
+export interface RuntimeFeatures {
+  /** The newest `ociVersion` it accepts. */
+  readonly ociVersion: string;
+  readonly recursiveReadonlyMounts: boolean;
+  readonly idmapMounts: boolean;
+  readonly userNamespaces: boolean;
+}
+
+/** `runtime state`. */
+export interface RuntimeState {
+  readonly status: "creating" | "created" | "running" | "paused" | "stopped";
+  readonly pid: number;
+}
+
+/** What creating a container through the monitor needs. */
+export interface CreateRequest {
+  readonly id: string;
+  readonly name: string;
+  readonly handler: RuntimeHandler;
+  /** Directory with `config.json`; also pid file, attach socket, ctl. */
+  readonly bundle: string;
+  /** Directory for the `exit` and `oom` files that survive a restart. */
+  readonly persistDir: string;
+  readonly logPath: string;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly systemdCgroup: boolean;
+  /** Moves the monitor into a cgroup before it starts the runtime. */
+  readonly placeMonitor?: (pid: number) => Promise<void>;
+}
+
+/** A process named so that a reused pid is not mistaken for it. */
+export interface ProcessRef {
+  readonly pid: number;
+  /** Field 22 of `/proc/<pid>/stat`. */
+  readonly startTime: string;
+}
+
+export interface CreatedContainer {
+  readonly init: ProcessRef;
+  readonly monitor: ProcessRef | undefined;
+}
+
+export interface ExecSyncRequest {
+  readonly id: string;
+  readonly handler: RuntimeHandler;
+  readonly bundle: string;
+  /** The container's spec; its process is copied with other arguments. */
+  readonly spec: OciSpec;
+  readonly args: readonly string[];
+  /** Seconds, 0 for none. */
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface ExecSyncResult {
+  readonly exitCode: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  /** The time was up and everything that the command started was killed. */
+  readonly timedOut: boolean;
+}
