@@ -1,0 +1,265 @@
+/**
+ * Pods and containers as the rest of crid sees them: what is asked of them and what they report.
+ *
+ * @module
+ */
+import type {
+  DeviceRequest,
+  LinuxResources,
+  MountRequest,
+  NamespaceOptions,
+  SecurityContext,
+} from "../oci/mod.ts";
+import type { PortMapping } from "../network/mod.ts";
+
+/** Labels or annotations. */
+export type StringMap = Readonly<Record<string, string>>;
+
+export interface SandboxMetadata {
+  readonly name: string;
+  readonly uid: string;
+  readonly namespace: string;
+  readonly attempt: number;
+}
+
+export interface DnsConfig {
+  readonly servers: readonly string[];
+  readonly searches: readonly string[];
+  readonly options: readonly string[];
+}
+
+/** What a pod sandbox is made from. */
+export interface SandboxConfig {
+  readonly metadata: SandboxMetadata;
+  /** `""`: the host's for the host network, else the start of the id. */
+  readonly hostname: string;
+  /** Absolute directory of the containers' logs, or `""` for the configured one. */
+  readonly logDirectory: string;
+  /** `undefined`: the host's resolv.conf. */
+  readonly dns: DnsConfig | undefined;
+  readonly portMappings: readonly PortMapping[];
+  readonly labels: StringMap;
+  readonly annotations: StringMap;
+  readonly cgroupParent: string;
+  readonly sysctls: StringMap;
+  readonly security: SecurityContext;
+  readonly overhead: LinuxResources | undefined;
+  readonly resources: LinuxResources | undefined;
+}
+
+export interface ContainerMetadata {
+  readonly name: string;
+  readonly attempt: number;
+}
+
+/** What a container is made from. */
+export interface ContainerConfig {
+  readonly metadata: ContainerMetadata;
+  /** Name, digest or id of a local image. */
+  readonly image: string;
+  /** The reference the user wrote, for policies and reports; `""` when not given. */
+  readonly userSpecifiedImage: string;
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly workingDir: string;
+  readonly env: readonly (readonly [string, string])[];
+  readonly mounts: readonly MountRequest[];
+  readonly devices: readonly DeviceRequest[];
+  readonly cdiDevices: readonly string[];
+  readonly labels: StringMap;
+  readonly annotations: StringMap;
+  /** Below the sandbox's log directory; `""` for none. */
+  readonly logPath: string;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly tty: boolean;
+  readonly resources: LinuxResources | undefined;
+  /** `undefined` when the request had no security context at all. */
+  readonly security: SecurityContext | undefined;
+  /** `SIGTERM` and the like, `""` for the image's. */
+  readonly stopSignal: string;
+}
+
+export type SandboxState = "ready" | "notready";
+export type ContainerState = "created" | "running" | "exited" | "unknown";
+
+/** One pod sandbox in a list. Times are nanoseconds since the Unix epoch. */
+export interface SandboxView {
+  readonly id: string;
+  readonly metadata: SandboxMetadata;
+  readonly state: SandboxState;
+  readonly createdAt: bigint;
+  readonly labels: StringMap;
+  readonly annotations: StringMap;
+  readonly runtimeHandler: string;
+}
+
+/** One pod sandbox in full. */
+export interface SandboxStatus extends SandboxView {
+  /** The first is the pod's IP; empty for the host network. */
+  readonly ips: readonly string[];
+  readonly namespaces: NamespaceOptions;
+  /** For verbose answers: JSON texts by key. */
+  readonly info: StringMap;
+}
+
+/** One container in a list. */
+export interface ContainerView {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly metadata: ContainerMetadata;
+  readonly state: ContainerState;
+  readonly createdAt: bigint;
+  /** What the user asked for. */
+  readonly image: string;
+  readonly userSpecifiedImage: string;
+  /** 64 hex characters; both `image_ref` and `image_id` of CRI. */
+  readonly imageId: string;
+  readonly labels: StringMap;
+  readonly annotations: StringMap;
+  /** The sandbox's handler. */
+  readonly runtimeHandler: string;
+}
+
+/** One container in full. */
+export interface ContainerStatus extends ContainerView {
+  /** 0n until it happened. */
+  readonly startedAt: bigint;
+  readonly finishedAt: bigint;
+  readonly exitCode: number;
+  /** `Completed`, `Error`, `OOMKilled`, or `""` while it has not exited. */
+  readonly reason: string;
+  readonly message: string;
+  /** Exactly the mounts asked for; an image mount's `imageId` is filled in. */
+  readonly mounts: readonly (MountRequest & { readonly imageId?: string })[];
+  /** Absolute. */
+  readonly logPath: string;
+  readonly resources: LinuxResources | undefined;
+  readonly user: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly groups: readonly number[];
+  };
+  /** `SIGTERM` and the like. */
+  readonly stopSignal: string;
+  /** For verbose answers: JSON texts by key. */
+  readonly info: StringMap;
+}
+
+export interface SandboxFilter {
+  /** Id or unique prefix. */
+  readonly id?: string;
+  readonly state?: SandboxState;
+  readonly labels?: StringMap;
+}
+
+export interface ContainerFilter {
+  readonly id?: string;
+  readonly sandboxId?: string;
+  readonly state?: ContainerState;
+  readonly labels?: StringMap;
+}
+
+export type ContainerEventType = "created" | "started" | "stopped" | "deleted";
+
+/** A change in the life of a container, or of a sandbox (its id is then the container id). */
+export interface ContainerEvent {
+  readonly containerId: string;
+  readonly type: ContainerEventType;
+  readonly createdAt: bigint;
+  /** `undefined` when the pod is gone already. */
+  readonly sandbox: SandboxStatus | undefined;
+  readonly containers: readonly ContainerStatus[];
+}
+
+export interface ExecOutput {
+  readonly exitCode: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
+/** One condition of the runtime: `RuntimeReady`, `NetworkReady`. */
+export interface Condition {
+  readonly type: string;
+  readonly status: boolean;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** A runtime handler as CRI reports it. */
+export interface HandlerView {
+  readonly name: string;
+  readonly recursiveReadonlyMounts: boolean;
+  readonly userNamespaces: boolean;
+}
+
+/** What is in use by one container, with what names it. */
+export interface ContainerStatsEntry {
+  readonly container: ContainerView;
+  readonly usage: import("../stats/mod.ts").ContainerUsage;
+}
+
+/** What is in use by one pod. */
+export interface SandboxStatsEntry {
+  readonly sandbox: SandboxView;
+  readonly usage: import("../stats/mod.ts").PodUsage;
+  readonly containers: readonly ContainerStatsEntry[];
+}
+
+/**
+ * All pods and containers of the node.
+ *
+ * Ids may be unique prefixes. Calls that change something are idempotent and go on when their client
+ * has gone: `signal` ends only the wait, and a retry joins the work in flight. Stopping and removing
+ * the unknown succeeds; everything else about the unknown is `not_found`.
+ */
+export interface Pods {
+  runSandbox(
+    config: SandboxConfig,
+    runtimeHandler: string,
+    signal: AbortSignal,
+  ): Promise<string>;
+  stopSandbox(id: string, signal: AbortSignal): Promise<void>;
+  removeSandbox(id: string, signal: AbortSignal): Promise<void>;
+  sandboxStatus(id: string): Promise<SandboxStatus>;
+  sandboxes(filter: SandboxFilter): readonly SandboxView[];
+
+  createContainer(
+    sandboxId: string,
+    config: ContainerConfig,
+    signal: AbortSignal,
+  ): Promise<string>;
+  startContainer(id: string, signal: AbortSignal): Promise<void>;
+  /** @param timeout Seconds between the stop signal and the kill. */
+  stopContainer(id: string, timeout: number, signal: AbortSignal): Promise<void>;
+  removeContainer(id: string, signal: AbortSignal): Promise<void>;
+  containerStatus(id: string): Promise<ContainerStatus>;
+  containers(filter: ContainerFilter): readonly ContainerView[];
+  updateContainerResources(id: string, resources: LinuxResources): Promise<void>;
+  /**
+   * Runs a command in a container and returns what it said.
+   *
+   * @param timeout Seconds, 0 for none.
+   * @throws {CridError} `deadline_exceeded` after everything that it started was killed.
+   */
+  execSync(
+    id: string,
+    command: readonly string[],
+    timeout: number,
+    signal: AbortSignal,
+  ): Promise<ExecOutput>;
+  reopenContainerLog(id: string): Promise<void>;
+
+  containerStats(id: string): Promise<ContainerStatsEntry>;
+  listContainerStats(filter: ContainerFilter): Promise<readonly ContainerStatsEntry[]>;
+  sandboxStats(id: string): Promise<SandboxStatsEntry>;
+  listSandboxStats(filter: SandboxFilter): Promise<readonly SandboxStatsEntry[]>;
+
+  /** Changes from now on, in order. A reader that falls 1000 behind loses the oldest. */
+  events(signal: AbortSignal): AsyncIterable<ContainerEvent>;
+  conditions(): Promise<readonly Condition[]>;
+  handlers(): readonly HandlerView[];
+  /** The pod CIDR is given to us by the kubelet; CNI does not use it. */
+  updateRuntimeConfig(podCidr: string): void;
+  readonly cgroupDriver: "systemd" | "cgroupfs";
+}
