@@ -14,3 +14,15 @@ export {
   start,
   type StartOptions,
 } from "./process.ts";
+export {
+  type KernelEntry,
+  KernelFileError,
+  kernelFileExists,
+  listKernelDirectory,
+  makeKernelDirectory,
+  readKernelFile,
+  readKernelLink,
+  removeKernelDirectory,
+  writeKernelFile,
+  writeSlowKernelFile,
+} from "./kernel_files.ts";
