@@ -1,0 +1,11 @@
+/* What went wrong: written once where it happens, handed up, printed once by the program. */
+#pragma once
+
+struct failure {
+    int error; /* errno, or 0 when the text says it all */
+    char text[1024];
+};
+
+/* Records a failure and returns -1. The text of `error` is appended unless it is 0. */
+int fail(struct failure *failure, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));

@@ -1,0 +1,5 @@
+/* The programs in crid-native, each with the calling convention of main(). */
+#pragma once
+
+int pause_main(int argc, char **argv);
+int pinns_main(int argc, char **argv);

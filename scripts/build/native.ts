@@ -1,0 +1,150 @@
+/**
+ * Builds the native programs of `native/`: static, with musl where it is installed, else with glibc.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { join } from "@std/path";
+import { repository } from "./paths.ts";
+
+/** One static executable made from C files below `native/`. */
+export interface NativeTarget {
+  /** File name below `dist/native`. */
+  readonly name: string;
+  /** Directories and files below `native/`; of a directory, its `.c` files. */
+  readonly sources: readonly string[];
+  /** Further names (links) under which the programs inside it are started. */
+  readonly links: readonly string[];
+}
+
+/** Every helper that crid starts, in one file. */
+export const HELPERS: NativeTarget = {
+  name: "crid-native",
+  sources: ["main.c", "base", "pause", "pinns"],
+  links: ["pause", "pinns"],
+};
+
+/** How a build differs from the one that is shipped. */
+export interface NativeOptions {
+  /** Directory for the result. Default `dist/native`. */
+  readonly out?: string;
+  /** `sanitized`: dynamic, with AddressSanitizer and UndefinedBehaviorSanitizer. */
+  readonly variant?: "release" | "sanitized";
+}
+
+const WARNINGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
+const RELEASE = [
+  "-O2",
+  "-static",
+  "-s",
+  "-fstack-protector-strong",
+  "-ffunction-sections",
+  "-fdata-sections",
+  "-Wl,--gc-sections,--build-id=none,-z,relro,-z,noexecstack,-z,max-page-size=4096",
+];
+const SANITIZED = [
+  "-O1",
+  "-g",
+  "-fno-omit-frame-pointer",
+  "-fsanitize=address,undefined",
+  "-fno-sanitize-recover=undefined",
+];
+
+/**
+ * Compiles `target` unless the result on disk was made from the same files with the same flags.
+ *
+ * @returns The path of the executable.
+ * @throws {Error} with the compiler's words when it refuses a file, or when there is no compiler.
+ */
+export async function buildNative(
+  target: NativeTarget,
+  { out = join(repository, "dist/native"), variant = "release" }: NativeOptions = {},
+): Promise<string> {
+  const root = join(repository, "native");
+  const compiler = variant === "release" ? await findCompiler() : "gcc";
+  const flags = [...WARNINGS, ...(variant === "release" ? RELEASE : SANITIZED)];
+  const files = await listSources(root);
+  const inputs = await fingerprint([compiler, ...flags, JSON.stringify(target)], root, files);
+  const path = join(out, target.name);
+  const stamp = join(out, `.${target.name}.inputs`);
+  if (await readOr(stamp, "") === inputs && await exists(path)) return path;
+
+  const sources = files.filter((file) =>
+    file.endsWith(".c") &&
+    target.sources.some((source) => file === source || file.startsWith(`${source}/`))
+  );
+  await Deno.mkdir(out, { recursive: true });
+  // Built aside and renamed: whoever runs the old one keeps it, two builds at once do no harm.
+  const temporary = await Deno.makeTempFile({ dir: out, prefix: `.${target.name}.` });
+  try {
+    const { success, stderr } = await new Deno.Command(compiler, {
+      args: [...flags, ...sources, "-o", temporary],
+      cwd: root,
+    }).output();
+    if (!success) {
+      throw new Error(`compile native/${target.name}:\n${new TextDecoder().decode(stderr)}`);
+    }
+    await Deno.chmod(temporary, 0o755);
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary);
+    throw error;
+  }
+  for (const link of target.links) await linkTo(target.name, join(out, link));
+  await Deno.writeTextFile(stamp, inputs);
+  return path;
+}
+
+async function findCompiler(): Promise<string> {
+  for (const compiler of ["musl-gcc", "gcc"]) {
+    try {
+      await new Deno.Command(compiler, { args: ["--version"], stdout: "null" }).output();
+      return compiler;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  throw new Error("build the native programs: no C compiler; install musl-tools (or gcc)");
+}
+
+async function listSources(root: string, below = ""): Promise<string[]> {
+  const files: string[] = [];
+  for await (const entry of Deno.readDir(join(root, below))) {
+    const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    if (entry.isDirectory) files.push(...await listSources(root, path));
+    else if (/\.[ch]$/.test(entry.name)) files.push(path);
+  }
+  return files.sort();
+}
+
+async function fingerprint(
+  settings: readonly string[],
+  root: string,
+  files: readonly string[],
+): Promise<string> {
+  const hash = createHash("sha256").update(settings.join("\0"));
+  for (const file of files) {
+    hash.update(`\0${file}\0`).update(await Deno.readFile(join(root, file)));
+  }
+  return hash.digest("hex");
+}
+
+async function linkTo(target: string, path: string): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  await Deno.symlink(target, temporary);
+  await Deno.rename(temporary, path);
+}
+
+async function readOr(path: string, absent: string): Promise<string> {
+  return await exists(path) ? await Deno.readTextFile(path) : absent;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
