@@ -19,6 +19,16 @@ export function parseLevel(text: string): Level {
   throw new Error(`not a valid logrus Level: "${text}"`);
 }
 
+/**
+ * Reads a `log_filter`. Flags before the expression, `(?i)`, are accepted as Go writes them.
+ *
+ * @throws {SyntaxError} for an expression that is none.
+ */
+export function parseFilter(text: string): RegExp {
+  const [, flags = "", pattern] = /^(?:\(\?([ims]+)\))?(.*)$/s.exec(text)!;
+  return new RegExp(pattern!, flags);
+}
+
 /** One destination that all loggers of an isolate share. */
 interface Sink {
   level: Level;

@@ -4,4 +4,4 @@
  * @module
  */
 
-export { type Fields, type Level, LEVELS, log, Logger, parseLevel } from "./log.ts";
+export { type Fields, type Level, LEVELS, log, Logger, parseFilter, parseLevel } from "./log.ts";
