@@ -1,0 +1,67 @@
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { CridError, wrapError } from "../failure/mod.ts";
+
+/** What a client asks for. */
+export interface ApparmorRequest {
+  readonly kind: "runtime_default" | "unconfined" | "localhost";
+  readonly localhostRef: string;
+}
+
+/** Where the kernel tells of AppArmor; tests give their own. */
+export interface ApparmorPlaces {
+  /** Default `/sys/module/apparmor/parameters/enabled`. */
+  readonly enabled?: string;
+  /** Default `/sys/kernel/security/apparmor/profiles`. */
+  readonly profiles?: string;
+}
+
+const ENABLED = "/sys/module/apparmor/parameters/enabled";
+const PROFILES = "/sys/kernel/security/apparmor/profiles";
+
+/** Whether the kernel has AppArmor and it is on. */
+export function apparmorEnabled(places: ApparmorPlaces = {}): boolean {
+  try {
+    return readFileSync(places.enabled ?? ENABLED, "utf8").startsWith("Y");
+  } catch {
+    return false; // no such module parameter: no AppArmor
+  }
+}
+
+/**
+ * The name of the AppArmor profile a container runs under; `undefined` means none is set, because
+ * the kernel has no AppArmor, as CRI-O does it too.
+ *
+ * @param fallback The configured default profile, `crio-default`.
+ * @throws {CridError} `invalid_argument` for a localhost profile without a name, or not loaded.
+ */
+export async function apparmorProfile(
+  request: ApparmorRequest | undefined,
+  fallback: string,
+  places: ApparmorPlaces = {},
+): Promise<string | undefined> {
+  if (!apparmorEnabled(places)) return undefined;
+  if (request?.kind === "unconfined") return "unconfined";
+  const name = request?.kind === "localhost" ? request.localhostRef : fallback;
+  if (name === "") {
+    throw new CridError("invalid_argument", "AppArmor: the localhost profile has no name");
+  }
+  if (name !== "unconfined" && !(await loadedProfiles(places)).has(name)) {
+    throw new CridError(
+      "invalid_argument",
+      `AppArmor profile "${name}" is not loaded; load it with apparmor_parser`,
+    );
+  }
+  return name;
+}
+
+/** The names of the profiles in the kernel. */
+export async function loadedProfiles(places: ApparmorPlaces = {}): Promise<ReadonlySet<string>> {
+  try {
+    const text = await readFile(places.profiles ?? PROFILES, "utf8");
+    // A line is `name (mode)`; a name may hold spaces.
+    return new Set(text.split("\n").map((line) => line.replace(/ \([a-z]+\)$/, "")));
+  } catch (error) {
+    throw wrapError("read the loaded AppArmor profiles", error);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What confines a container, without knowing what a container is: capabilities, seccomp filters,
+ * AppArmor and SELinux labels, users of an image, id maps, masked paths.
+ *
+ * @module
+ */
+
+export {
+  CAPABILITIES,
+  capabilityName,
+  type CapabilityRequest,
+  type CapabilitySets,
+  capabilitySets,
+  heldCapabilities,
+  isCapability,
+  parseHeld,
+} from "./capabilities.ts";
+export { type Account, type Group, readAccounts, readGroups, readTable } from "./accounts.ts";
+export { type ResolvedUser, resolveUser, type UserRequest } from "./user.ts";
+export { resolveInRootfs } from "./rootfs_path.ts";
+export { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, maskedPaths } from "./paths.ts";
+export { hasIdMaps, hostId, type SpecIdMap, specIdMaps } from "./id_maps.ts";
+export {
+  apparmorEnabled,
+  type ApparmorPlaces,
+  apparmorProfile,
+  type ApparmorRequest,
+  loadedProfiles,
+} from "./apparmor.ts";
+export { mergeSelinuxLabel, selinuxEnabled, type SelinuxOptions } from "./selinux.ts";
+export { defaultSeccompProfile, MACHINE } from "./seccomp/default_profile.ts";
+export {
+  loadSeccompProfile,
+  parseSeccompProfile,
+  type ProfileConditions,
+} from "./seccomp/profile_file.ts";
+export {
+  type SeccompDefaults,
+  seccompEnabled,
+  seccompFilter,
+  type SeccompRequest,
+} from "./seccomp/choose.ts";
+export type { LinuxSeccomp, SeccompArg, SeccompSyscall } from "./seccomp/types.ts";
