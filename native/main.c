@@ -13,6 +13,7 @@ static const struct program {
 } programs[] = {
     {"pause", pause_main},
     {"pinns", pinns_main},
+    {"start", start_main},
 };
 
 static const struct program *find(const char *path) {

@@ -3,3 +3,4 @@
 
 int pause_main(int argc, char **argv);
 int pinns_main(int argc, char **argv);
+int start_main(int argc, char **argv);

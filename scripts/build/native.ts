@@ -20,7 +20,7 @@ export interface NativeTarget {
 /** Every helper that crid starts, in one file. */
 export const HELPERS: NativeTarget = {
   name: "crid-native",
-  sources: ["main.c", "base", "pause", "pinns"],
+  sources: ["main.c", "base", "pause", "pinns", "start"],
   links: ["pause", "pinns"],
 };
 
