@@ -13,6 +13,7 @@ export {
   type RunResult,
   start,
   type StartOptions,
+  startThrough,
 } from "./process.ts";
 export {
   type KernelEntry,
