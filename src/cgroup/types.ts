@@ -36,6 +36,67 @@ export interface CgroupStats {
   readonly pidsLimit: number;
 }
 
+/** One line of pressure stall information: shares of the last seconds in percent, and all of it. */
+export interface PressureLine {
+  readonly avg10: number;
+  readonly avg60: number;
+  readonly avg300: number;
+  /** Microseconds since the cgroup was made. */
+  readonly total: bigint;
+}
+
+/** `some`: at least one task waited; `full`: all of them did. */
+export interface Pressure {
+  readonly some: PressureLine;
+  readonly full: PressureLine;
+}
+
+/** Pressure stall information; only v2 has it, and only where the kernel keeps it. */
+export interface CgroupPressure {
+  readonly cpu: Pressure | undefined;
+  readonly memory: Pressure | undefined;
+  readonly io: Pressure | undefined;
+}
+
+/** Pages of one size. */
+export interface HugetlbDetails {
+  /** As the kernel names it: `2MB`. */
+  readonly pageSize: string;
+  readonly usage: number;
+  readonly maxUsage: number;
+}
+
+/** What went to and came from one block device. */
+export interface IoDetails {
+  readonly major: number;
+  readonly minor: number;
+  readonly readBytes: number;
+  readonly writeBytes: number;
+  readonly reads: number;
+  readonly writes: number;
+}
+
+/** What only metrics ask for, beside {@linkcode CgroupStats}. Bytes; 0 where nothing is set. */
+export interface CgroupDetails {
+  readonly cpuShares: number;
+  /** Microseconds a period; 0 for no quota. */
+  readonly cpuQuota: number;
+  readonly cpuPeriod: number;
+  readonly kernelMemory: number;
+  readonly mappedFile: number;
+  readonly maxMemoryUsage: number;
+  /** How often the memory limit was hit. */
+  readonly memoryFailCount: number;
+  readonly memoryReservation: number;
+  /** Memory and swap together, as v1 counts it. */
+  readonly memorySwapLimit: number;
+  /** Faults of this cgroup without its children; {@linkcode MemoryStats} has them with. */
+  readonly ownPageFaults: number;
+  readonly ownMajorPageFaults: number;
+  readonly hugetlb: readonly HugetlbDetails[];
+  readonly io: readonly IoDetails[];
+}
+
 /** Paths are relative to the hierarchy's root, `/kubepods/pod1/crio-<id>`. */
 export interface CgroupDriver {
   readonly kind: "cgroupfs" | "systemd";
@@ -64,6 +125,10 @@ export interface CgroupDriver {
   kill(path: string, signal?: AbortSignal): Promise<void>;
   /** `undefined` when the cgroup is gone. */
   stats(path: string): Promise<CgroupStats | undefined>;
+  /** What metrics ask for beyond {@linkcode CgroupDriver.stats}; `undefined` when the cgroup is gone. */
+  details(path: string): Promise<CgroupDetails | undefined>;
+  /** `undefined` on v1, and when the cgroup is gone. */
+  pressure(path: string): Promise<CgroupPressure | undefined>;
   /** How often the kernel's OOM killer struck below this path. */
   oomKills(path: string): Promise<number>;
   /** Which v1 controllers or v2 controllers exist: `cpu`, `memory`, `pids`, `hugetlb` … */
