@@ -5,7 +5,23 @@
  * @module
  */
 
-export { type Config, type RuntimeHandlerConfig, type WorkloadConfig } from "./table.ts";
+export {
+  type Config,
+  runtimeHandler,
+  type RuntimeHandlerConfig,
+  type WorkloadConfig,
+} from "./table.ts";
 export { defaultConfig, type HostDefaults, type StorageDefaults } from "./defaults.ts";
+export { type ConfigSources, loadConfig, type LoadedConfig } from "./load.ts";
+export { type ConfigFlag, FLAGS, type Override, overrideText, parseFlag } from "./flags.ts";
+export type { Message } from "./message.ts";
+export { validateConfig } from "./validate.ts";
+export { checkHost, type HostConfig } from "./host.ts";
+export { notBuilt } from "./not_built.ts";
+export { describe, type FileOptions, printFile } from "./print_file.ts";
+export { type PrintOptions, printToml } from "./print_toml.ts";
+export { printMarkdown } from "./print_markdown.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
+export { minimumMemory, parseBytes } from "./bytes.ts";
+export { collectorName } from "./check.ts";
 export { GATED_ANNOTATIONS } from "./table/annotations.ts";

@@ -46,6 +46,8 @@ export interface StringSetting extends Row, Checked<string> {
   readonly default: string;
   /** The only values that are accepted. */
   readonly choices?: readonly string[];
+  /** How the error about another value begins; default `invalid <key>`. */
+  readonly refusal?: string;
 }
 
 export interface BooleanSetting extends Row {
@@ -67,7 +69,6 @@ export interface DurationSetting extends Row, Checked<number> {
 export interface ListSetting extends Row, Checked<readonly string[]> {
   readonly type: "list";
   readonly default: readonly string[];
-  readonly choices?: readonly string[];
   /** Later files add to the list in place of replacing it. */
   readonly concatenate?: true;
 }

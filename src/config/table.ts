@@ -35,6 +35,14 @@ export type Config = { readonly [S in keyof typeof TABLE]: Values<typeof TABLE[S
 /** One OCI runtime of `[crio.runtime.runtimes]`. */
 export type RuntimeHandlerConfig = Values<typeof RUNTIME_HANDLER>;
 
+/**
+ * The handler of a name that may be any text: a name that every JavaScript object knows, such as
+ * `constructor`, finds nothing.
+ */
+export function runtimeHandler(config: Config, name: string): RuntimeHandlerConfig | undefined {
+  return Object.hasOwn(config.runtime.runtimes, name) ? config.runtime.runtimes[name] : undefined;
+}
+
 /** One entry of `[crio.runtime.workloads]`. */
 export type WorkloadConfig = Values<typeof WORKLOAD>;
 

@@ -1,3 +1,13 @@
+import { jsonLine, logTime, textLine } from "./log_line.ts";
+import {
+  fileSink,
+  type LogSink,
+  portSink,
+  relayTo,
+  stderrSink,
+  type WorkerLog,
+} from "./log_sink.ts";
+
 /** Levels as logrus names them, the most severe first. */
 export const LEVELS = ["panic", "fatal", "error", "warning", "info", "debug", "trace"] as const;
 
@@ -29,21 +39,26 @@ export function parseFilter(text: string): RegExp {
   return new RegExp(pattern!, flags);
 }
 
-/** One destination that all loggers of an isolate share. */
-interface Sink {
+/** What the user has set about the log. */
+export interface LogOptions {
+  /** One of {@linkcode LEVELS}, or `warn`. */
+  readonly level: string;
+  readonly format: "text" | "json";
+  /** Only messages that match are kept; `""` keeps all. */
+  readonly filter: string;
+  /** Appended to; `""` means standard error. */
+  readonly file: string;
+}
+
+/** How all loggers of an isolate write. */
+interface Output {
   level: Level;
   format: "text" | "json";
   filter: RegExp | undefined;
-  write(line: string): void;
+  sink: LogSink;
 }
 
-const encoder = new TextEncoder();
-const sink: Sink = {
-  level: "info",
-  format: "text",
-  filter: undefined,
-  write: (line) => void Deno.stderr.writeSync(encoder.encode(line)),
-};
+const output: Output = { level: "info", format: "text", filter: undefined, sink: stderrSink };
 
 /** Writes events as logrus does, so that tools and tests made for CRI-O's log read crid's. */
 export class Logger {
@@ -54,8 +69,8 @@ export class Logger {
   }
 
   /** Sets where and how every logger of this isolate writes. */
-  static configure(options: Partial<Sink>): void {
-    Object.assign(sink, options);
+  static configure(options: Partial<Output>): void {
+    Object.assign(output, options);
   }
 
   /** A logger that adds `fields` to each of its events. */
@@ -65,9 +80,13 @@ export class Logger {
 
   /** Whether an event of `level` would be written; lets a caller skip making an expensive text. */
   enabled(level: Level): boolean {
-    return LEVELS.indexOf(level) <= LEVELS.indexOf(sink.level);
+    return LEVELS.indexOf(level) <= LEVELS.indexOf(output.level);
   }
 
+  /** The last word before the process ends with 1. Ending it is up to the caller. */
+  fatal(message: string, fields?: Fields): void {
+    this.#event("fatal", message, fields);
+  }
   error(message: string, fields?: Fields): void {
     this.#event("error", message, fields);
   }
@@ -86,30 +105,54 @@ export class Logger {
 
   #event(level: Level, message: string, fields: Fields | undefined): void {
     if (!this.enabled(level)) return;
-    if (sink.filter !== undefined && !sink.filter.test(message)) return;
-    const all = { ...this.#fields, ...fields };
-    const time = new Date().toISOString();
-    sink.write(
-      sink.format === "json"
-        ? JSON.stringify({ ...all, level, msg: message, time }) + "\n"
-        : textLine(time, level, message, all),
-    );
+    // The filter is for finding something in a busy log; it must not hide why the process ends.
+    if (level !== "fatal" && output.filter?.test(message) === false) return;
+    const event = { time: logTime(), level, message, fields: { ...this.#fields, ...fields } };
+    const line = output.format === "json" ? jsonLine(event) : textLine(event);
+    output.sink.write(line);
+    // Whoever started the process looks at its standard error first.
+    if (level === "fatal" && output.sink !== stderrSink) stderrSink.write(line);
   }
-}
-
-function textLine(time: string, level: Level, message: string, fields: Fields): string {
-  let line = `time="${time}" level=${level} msg=${JSON.stringify(message)}`;
-  for (const key of Object.keys(fields).sort()) {
-    const value = fields[key];
-    if (value !== undefined) line += ` ${key}=${fieldText(String(value))}`;
-  }
-  return line + "\n";
-}
-
-/** logrus leaves plain words bare and quotes the rest. */
-function fieldText(value: string): string {
-  return /^[A-Za-z0-9\-._/@^+]+$/.test(value) ? value : JSON.stringify(value);
 }
 
 /** The logger of this isolate. */
 export const log: Logger = new Logger();
+
+/**
+ * Sets up the log of the main isolate.
+ *
+ * @throws {Error} for a level or filter that is none, or a file that cannot be opened.
+ */
+export function configureLog({ level, format, filter, file }: LogOptions): void {
+  Logger.configure({
+    level: parseLevel(level),
+    format,
+    filter: filter === "" ? undefined : parseFilter(filter),
+    sink: file === "" ? stderrSink : fileSink(file),
+  });
+}
+
+/**
+ * What a Worker needs to log as this isolate does. Lines go straight to standard error from every
+ * isolate, but a file is written by the main isolate alone: transfer `port` when it is there.
+ */
+export function logForWorker(): WorkerLog {
+  const { level, format, filter, sink } = output;
+  const settings = { level, format, filter: filterText(filter) };
+  return sink === stderrSink ? settings : { ...settings, port: relayTo(sink) };
+}
+
+/** Sets up the log of a Worker with what {@linkcode logForWorker} has said. */
+export function configureWorkerLog({ level, format, filter, port }: WorkerLog): void {
+  Logger.configure({
+    level: parseLevel(level),
+    format,
+    filter: filter === "" ? undefined : parseFilter(filter),
+    sink: port === undefined ? stderrSink : portSink(port),
+  });
+}
+
+function filterText(filter: RegExp | undefined): string {
+  if (filter === undefined) return "";
+  return filter.flags === "" ? filter.source : `(?${filter.flags})${filter.source}`;
+}

@@ -4,4 +4,17 @@
  * @module
  */
 
-export { type Fields, type Level, LEVELS, log, Logger, parseFilter, parseLevel } from "./log.ts";
+export {
+  configureLog,
+  configureWorkerLog,
+  type Fields,
+  type Level,
+  LEVELS,
+  log,
+  logForWorker,
+  Logger,
+  type LogOptions,
+  parseFilter,
+  parseLevel,
+} from "./log.ts";
+export type { LogSink, WorkerLog } from "./log_sink.ts";

@@ -97,6 +97,7 @@ export const IMAGE = {
     type: "string",
     default: "mkdir",
     choices: ["mkdir", "bind", "ignore"],
+    refusal: "unrecognized image volume type specified",
     flag: "image-volumes",
     env: ["CONTAINER_IMAGE_VOLUMES"],
     built: false,

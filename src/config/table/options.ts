@@ -30,6 +30,7 @@ export const OPTIONS = {
     type: "string",
     default: "text",
     choices: ["text", "json"],
+    refusal: "unknown log-format",
     flag: "log-format",
     env: ["CONTAINER_LOG_FORMAT"],
     doc: "Format of crid's own log: text or json.",
