@@ -4,4 +4,6 @@
  * @module
  */
 
+export type { PodDependencies, PodOptions } from "./context.ts";
+export { createPods } from "./pods.ts";
 export type * from "./types.ts";

@@ -1,0 +1,42 @@
+/**
+ * What the supervisor and its isolates tell each other.
+ *
+ * @module
+ */
+import type { Config } from "../config/mod.ts";
+
+/** The isolates of a pull. */
+export type PullRole = "pull" | "unpack";
+
+/** Where the built parts of crid are on this host. Plain data. */
+export interface Installation {
+  /** Path of `crid-native`: pinns, pause and the other small programs. */
+  readonly native: string;
+  readonly version: string;
+}
+
+/** From the supervisor to `cri`. */
+export type ToCri =
+  | { readonly kind: "start"; readonly config: Config; readonly installation: Installation }
+  /** The isolate asked for by `need`; `port` leads to it. */
+  | { readonly kind: "isolate"; readonly id: number; readonly port: MessagePort }
+  /** An isolate of a pull has died by itself. */
+  | { readonly kind: "gone"; readonly id: number }
+  | { readonly kind: "stop" };
+
+/** From `cri` to the supervisor. */
+export type FromCri =
+  /** The socket answers. */
+  | { readonly kind: "ready" }
+  /** It cannot start, and trying again would not help. */
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "need"; readonly id: number; readonly role: PullRole }
+  | { readonly kind: "release"; readonly id: number }
+  | { readonly kind: "stopped" };
+
+/** From the supervisor to an isolate of a pull. */
+export interface ToPull {
+  readonly config: Config;
+  readonly version: string;
+  readonly port: MessagePort;
+}

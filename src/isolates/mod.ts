@@ -1,0 +1,7 @@
+/**
+ * The isolates of the daemon, and what each may do.
+ *
+ * @module
+ */
+
+export { serve } from "./serve.ts";

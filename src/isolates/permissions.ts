@@ -1,0 +1,103 @@
+/**
+ * The walls: what each isolate may do, computed from the configuration.
+ *
+ * @module
+ */
+import type { Config } from "../config/mod.ts";
+
+/** An isolate below the supervisor, which holds all permissions and hands some of them out. */
+export type IsolateName = "cri" | "pull" | "unpack";
+
+/** Proxies are the only part of the environment that whoever talks to registries needs. */
+const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"]
+  .flatMap((name) => [name, name.toLowerCase()]);
+
+/** Where registries, credentials, certificates and policies are configured on a node. */
+const IMAGE_FILES = [
+  "/etc/containers",
+  "/etc/docker/certs.d",
+  "/usr/share/containers",
+  "/run/containers/0/auth.json",
+  "/root/.config/containers",
+  "/root/.docker/config.json",
+  "/root/.dockercfg",
+  "/var/cache/containers",
+] as const;
+
+/** The permissions of one isolate. */
+export function permissionsOf(name: IsolateName, config: Config): Deno.PermissionOptionsObject {
+  switch (name) {
+    case "cri":
+      return criPermissions(config);
+    case "pull":
+      return pullPermissions(config);
+    case "unpack":
+      return unpackPermissions(config);
+  }
+}
+
+/**
+ * `cri` drives runtimes, plugins and mounts. The kubelet may name any path of the host as a mount
+ * source or log directory, so files cannot be fenced; the network can: it reaches nothing but its
+ * own sockets.
+ */
+function criPermissions(config: Config): Deno.PermissionOptionsObject {
+  const { listen, stream_address, stream_port } = config.api;
+  return {
+    net: [`unix:${listen}`, hostAndPort(stream_address, stream_port)],
+    run: true,
+    ffi: true,
+    read: true,
+    write: true,
+    env: true,
+    sys: true,
+    import: false,
+  };
+}
+
+/** `pull` parses what registries send. It can start nothing, call no native code and write nothing. */
+function pullPermissions(config: Config): Deno.PermissionOptionsObject {
+  const { global_auth_file, namespaced_auth_dir, signature_policy, signature_policy_dir } =
+    config.image;
+  const { registries_conf, registries_conf_dir } = config.options;
+  const named = [
+    global_auth_file,
+    namespaced_auth_dir,
+    signature_policy,
+    signature_policy_dir,
+    registries_conf,
+    registries_conf_dir,
+  ];
+  return {
+    net: true,
+    run: false,
+    ffi: false,
+    read: [...IMAGE_FILES, ...named.filter((path) => path !== "")],
+    write: false,
+    env: PROXY_VARIABLES,
+    sys: false,
+    import: false,
+  };
+}
+
+/** `unpack` parses layers. It reaches the store and nothing else; FFI is for mknod and xattrs. */
+function unpackPermissions(config: Config): Deno.PermissionOptionsObject {
+  const roots = [config.crio.root, config.crio.imagestore].filter((path) => path !== "");
+  return {
+    net: false,
+    run: false,
+    ffi: true,
+    read: roots,
+    write: roots,
+    env: false,
+    sys: false,
+    import: false,
+  };
+}
+
+/** An empty address means every address of the host. */
+function hostAndPort(address: string, port: string): string {
+  const host = address === "" ? "0.0.0.0" : address;
+  const bracketed = host.includes(":") ? `[${host}]` : host;
+  return port === "0" || port === "" ? bracketed : `${bracketed}:${port}`;
+}

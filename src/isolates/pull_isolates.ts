@@ -1,0 +1,155 @@
+import {
+  connectRegistry,
+  connectUnpacker,
+  type PullIsolates,
+  type RegistryPeer,
+  type UnpackPeer,
+} from "../image/mod.ts";
+import type { FromCri, PullRole } from "./messages.ts";
+import { abortable } from "../failure/mod.ts";
+
+/** An isolate that nobody has used for so long is stopped, and its memory is free. */
+const IDLE_MS = 10_000;
+
+/** A running isolate of a pull. */
+interface Started<Peer> {
+  readonly id: number;
+  readonly peer: Peer & Disposable;
+}
+
+/**
+ * The isolates of pulls, seen from `cri`: started by the supervisor when a pull needs them, one
+ * `pull` and up to one `unpack` for each core, and stopped when idle.
+ */
+export class SupervisedPullIsolates implements PullIsolates {
+  readonly #tell: (message: FromCri) => void;
+  readonly #maxUnpackers: number;
+  readonly #starting = new Map<number, (port: MessagePort) => void>();
+  #nextId = 1;
+
+  #registry: Promise<Started<RegistryPeer>> | undefined;
+  #sessions = 0;
+
+  #unpackers = 0;
+  readonly #idleUnpackers: Started<UnpackPeer>[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(tell: (message: FromCri) => void, maxUnpackers: number) {
+    this.#tell = tell;
+    this.#maxUnpackers = maxUnpackers;
+  }
+
+  /** The supervisor has started what was asked for. */
+  started(id: number, port: MessagePort): void {
+    this.#starting.get(id)?.(port);
+    this.#starting.delete(id);
+  }
+
+  /** One has died; whoever waits for it learns so from its port. */
+  async gone(id: number): Promise<void> {
+    if ((await this.#registry)?.id === id) this.#registry = undefined;
+    const at = this.#idleUnpackers.findIndex((unpacker) => unpacker.id === id);
+    if (at >= 0) this.#idleUnpackers.splice(at, 1);
+    if (at >= 0) this.#unpackers--;
+  }
+
+  async registry(): Promise<RegistryPeer> {
+    clearTimeout(this.#idleTimer);
+    this.#registry ??= this.#start("pull", connectRegistry).catch((error) => {
+      this.#registry = undefined;
+      throw error;
+    });
+    const { peer } = await this.#registry;
+    const ended = () => {
+      this.#sessions--;
+      this.#stopWhenIdle();
+    };
+    return {
+      resolve: async (request, signal) => {
+        this.#sessions++;
+        try {
+          return await peer.resolve(request, signal);
+        } catch (error) {
+          ended();
+          throw error;
+        }
+      },
+      fetchBlob: (request, signal) => peer.fetchBlob(request, signal),
+      close: (session) => {
+        peer.close(session);
+        ended();
+      },
+    };
+  }
+
+  async unpacker(signal: AbortSignal): Promise<UnpackPeer & Disposable> {
+    clearTimeout(this.#idleTimer);
+    while (this.#idleUnpackers.length === 0 && this.#unpackers >= this.#maxUnpackers) {
+      await abortable(new Promise<void>((resolve) => this.#waiting.push(resolve)), signal);
+    }
+    let started = this.#idleUnpackers.pop();
+    if (started === undefined) {
+      this.#unpackers++;
+      started = await this.#start("unpack", connectUnpacker).catch((error) => {
+        this.#unpackers--;
+        throw error;
+      });
+    }
+    const { id, peer } = started;
+    let failed = false;
+    return {
+      unpack: async (request, callSignal) => {
+        try {
+          return await peer.unpack(request, callSignal);
+        } catch (error) {
+          failed = true;
+          throw error;
+        }
+      },
+      // A worker that has met a hostile layer is not trusted with the next one.
+      [Symbol.dispose]: () => this.#give({ id, peer }, failed),
+    };
+  }
+
+  #give(started: Started<UnpackPeer>, failed: boolean): void {
+    if (failed) {
+      this.#unpackers--;
+      this.#stop(started);
+    } else this.#idleUnpackers.push(started);
+    // All of them look again: one whose caller has gone must not swallow the only wake-up.
+    for (const wake of this.#waiting.splice(0)) wake();
+    this.#stopWhenIdle();
+  }
+
+  #stopWhenIdle(): void {
+    clearTimeout(this.#idleTimer);
+    if (this.#sessions > 0 || this.#idleUnpackers.length < this.#unpackers) return;
+    this.#idleTimer = setTimeout(() => void this.#stopAll(), IDLE_MS);
+  }
+
+  async #stopAll(): Promise<void> {
+    for (const unpacker of this.#idleUnpackers.splice(0)) {
+      this.#unpackers--;
+      this.#stop(unpacker);
+    }
+    const registry = this.#registry;
+    this.#registry = undefined;
+    if (registry !== undefined) this.#stop(await registry);
+  }
+
+  #stop({ id, peer }: Started<unknown>): void {
+    peer[Symbol.dispose]();
+    this.#tell({ kind: "release", id });
+  }
+
+  async #start<Peer>(
+    role: PullRole,
+    connect: (port: MessagePort) => Promise<Peer & Disposable>,
+  ): Promise<Started<Peer>> {
+    const id = this.#nextId++;
+    const port = new Promise<MessagePort>((resolve) => this.#starting.set(id, resolve));
+    this.#tell({ kind: "need", id, role });
+    return { id, peer: await connect(await port) };
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * The `pull` isolate: it talks to registries and parses what they send, and can do nothing else.
+ *
+ * @module
+ */
+import { serveRegistry } from "../image/mod.ts";
+import type { ToPull } from "./messages.ts";
+
+self.onmessage = ({ data }: MessageEvent<ToPull>) => {
+  const { config, port, version } = data;
+  void serveRegistry(port, config, version);
+};

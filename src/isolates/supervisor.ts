@@ -1,0 +1,148 @@
+import type { Config } from "../config/mod.ts";
+import { errorMessage } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { FromCri, Installation, PullRole, ToCri, ToPull } from "./messages.ts";
+import { spawnIsolate } from "./spawn.ts";
+
+/** A worker that dies at once is not started again at once: milliseconds, doubled up to the longest. */
+const FIRST_RESTART_MS = 100;
+const LONGEST_RESTART_MS = 10_000;
+/** A worker that has run so long was healthy; its next restart is quick again. */
+const HEALTHY_MS = 60_000;
+/** How long a clean shutdown may take before the rest is left to the next start. */
+const SHUTDOWN_MS = 30_000;
+
+/**
+ * Runs crid until SIGTERM or SIGINT. The supervisor holds all permissions and runs almost no code:
+ * it starts the isolates, starts them again when they die, and passes signals on. State is on disk,
+ * so a restart of `cri` is a restore.
+ *
+ * @returns The exit code.
+ */
+export async function supervise(config: Config, installation: Installation): Promise<number> {
+  using supervisor = new Supervisor(config, installation);
+  return await supervisor.run();
+}
+
+class Supervisor implements Disposable {
+  readonly #config: Config;
+  readonly #installation: Installation;
+  readonly #pullers = new Map<number, Worker>();
+  readonly #exit = Promise.withResolvers<number>();
+  #cri: Worker | undefined;
+  #startedAt = 0;
+  #restartMs = FIRST_RESTART_MS;
+  #stopping = false;
+  #everReady = false;
+  readonly #onSignal = () => this.#stop();
+
+  constructor(config: Config, installation: Installation) {
+    this.#config = config;
+    this.#installation = installation;
+  }
+
+  async run(): Promise<number> {
+    Deno.addSignalListener("SIGTERM", this.#onSignal);
+    Deno.addSignalListener("SIGINT", this.#onSignal);
+    this.#startCri();
+    return await this.#exit.promise;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSignalListener("SIGTERM", this.#onSignal);
+    Deno.removeSignalListener("SIGINT", this.#onSignal);
+    this.#cri?.terminate();
+    this.#releaseAll();
+  }
+
+  #startCri(): void {
+    this.#startedAt = performance.now();
+    const worker = spawnIsolate("cri", this.#config);
+    this.#cri = worker;
+    worker.onmessage = ({ data }: MessageEvent<FromCri>) => this.#fromCri(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      if (this.#cri === worker) this.#restartCri(event.message);
+    };
+    this.#toCri({ kind: "start", config: this.#config, installation: this.#installation });
+  }
+
+  #fromCri(message: FromCri): void {
+    switch (message.kind) {
+      case "ready":
+        this.#everReady = true;
+        break;
+      case "failed":
+        log.error(message.message);
+        // Something that worked before is tried again; a first start says what is wrong and ends.
+        if (this.#everReady) this.#restartCri(message.message);
+        else this.#exit.resolve(1);
+        break;
+      case "need":
+        this.#startPuller(message.id, message.role);
+        break;
+      case "release":
+        this.#release(message.id);
+        break;
+      case "stopped":
+        this.#exit.resolve(0);
+        break;
+    }
+  }
+
+  #restartCri(why: string): void {
+    this.#cri?.terminate();
+    this.#cri = undefined;
+    this.#releaseAll();
+    if (this.#stopping) return this.#exit.resolve(0);
+    const healthy = performance.now() - this.#startedAt > HEALTHY_MS;
+    this.#restartMs = healthy ? FIRST_RESTART_MS : this.#restartMs;
+    log.error(`the cri isolate has died (${why}); starting it again in ${this.#restartMs} ms`);
+    setTimeout(() => this.#startCri(), this.#restartMs);
+    this.#restartMs = Math.min(this.#restartMs * 2, LONGEST_RESTART_MS);
+  }
+
+  /** Starts an isolate for a pull and connects it with `cri`; if it dies, its port closes. */
+  #startPuller(id: number, role: PullRole): void {
+    const worker = spawnIsolate(role, this.#config);
+    this.#pullers.set(id, worker);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      log.error(`the ${role} isolate has died: ${event.message}`);
+      this.#release(id);
+      this.#toCri({ kind: "gone", id });
+    };
+    const channel = new MessageChannel();
+    const { version } = this.#installation;
+    const toPull: ToPull = { config: this.#config, version, port: channel.port1 };
+    worker.postMessage(toPull, [channel.port1]);
+    this.#toCri({ kind: "isolate", id, port: channel.port2 }, [channel.port2]);
+  }
+
+  #release(id: number): void {
+    this.#pullers.get(id)?.terminate();
+    this.#pullers.delete(id);
+  }
+
+  #releaseAll(): void {
+    for (const id of Array.from(this.#pullers.keys())) this.#release(id);
+  }
+
+  #toCri(message: ToCri, transfer: Transferable[] = []): void {
+    try {
+      this.#cri?.postMessage(message, transfer);
+    } catch (error) {
+      log.error(`tell the cri isolate: ${errorMessage(error)}`);
+    }
+  }
+
+  #stop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#toCri({ kind: "stop" });
+    setTimeout(() => {
+      log.warn(`not shut down after ${SHUTDOWN_MS / 1000} s; the next start restores what is left`);
+      this.#exit.resolve(0);
+    }, SHUTDOWN_MS);
+  }
+}

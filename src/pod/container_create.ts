@@ -1,0 +1,235 @@
+import { basename, dirname, join, normalize } from "@std/path";
+import { CridError, Unwind } from "../failure/mod.ts";
+import type { Image } from "../image/mod.ts";
+import { buildSpec, createContainer, deleteContainer } from "../oci/mod.ts";
+import type { InternalMount, SecurityContext } from "../oci/mod.ts";
+import { log } from "../observe/mod.ts";
+import { Container } from "./container.ts";
+import { containerAnnotations, containerMetadataJson } from "./container_record.ts";
+import { handlerNamed, type PodContext, reportUndo } from "./context.ts";
+import { removeIfAny, writeFileAtomic } from "./files.ts";
+import { mountImageVolumes, releaseImageVolumes } from "./image_volumes.ts";
+import { containerName, newId } from "./names.ts";
+import { namespaceRefs } from "./namespace_refs.ts";
+import type { Sandbox } from "./sandbox.ts";
+import { checkLabels } from "./sandbox_config.ts";
+import { noSecurityContext } from "./security_context.ts";
+import { saveState } from "./state_file.ts";
+import { step } from "./step.ts";
+import { now } from "./time.ts";
+import type { ContainerConfig } from "./types.ts";
+
+/**
+ * Makes a container in a sandbox: its writable layer, its spec, and with the monitor its process,
+ * which waits to be started.
+ *
+ * @throws {CridError} Saying which step failed. All earlier ones are undone.
+ */
+export async function makeContainer(
+  context: PodContext,
+  sandbox: Sandbox,
+  config: ContainerConfig,
+): Promise<Container> {
+  const security = config.security ?? noSecurityContext();
+  checkContainerConfig(config, security, sandbox);
+  refuseStopped(sandbox);
+  const { store, options, cgroups } = context;
+  const pod = sandbox.parts;
+  const handler = handlerNamed(context, pod.runtimeHandler);
+  const name = containerName(config.metadata, pod.config.metadata);
+  const image = await findImage(context, config);
+  const id = newId();
+  const createdAt = now();
+  const logPath = containerLogPath(sandbox, config);
+  await using unwind = new Unwind(reportUndo(`container ${name}`));
+
+  const maps = pod.config.security.namespaces.user;
+  await step("container storage creation", () =>
+    store.createContainer({
+      id,
+      names: [name],
+      image: image.id,
+      metadata: containerMetadataJson(id, config, sandbox, image.id, createdAt),
+      ...(maps.mode === "pod" ? { idMaps: maps.maps } : {}),
+    }));
+  unwind.add("storage", () => store.deleteContainer(id));
+  const rootfs = await step("container storage start", () => store.mountContainer(id));
+
+  const volumes = await step("container volume configuration", async () => {
+    unwind.add("image volumes", () => releaseImageVolumes(context, id));
+    return await mountImageVolumes(context, id, config.mounts);
+  });
+  const annotated = {
+    id,
+    sandbox,
+    config,
+    createdAt,
+    imageId: image.id,
+    logPath,
+    mountImages: volumes.imageIds,
+    privileged: security.privileged,
+  };
+  const runDir = store.containerRunDir(id);
+  const built = await step("container spec configuration", () =>
+    buildSpec(
+      {
+        id,
+        rootfs,
+        hostname: pod.hostname,
+        command: config.command,
+        args: config.args,
+        env: config.env,
+        workingDir: config.workingDir,
+        tty: config.tty,
+        stdin: config.stdin,
+        image: image.config,
+        mounts: volumes.mounts,
+        internalMounts: sandboxMounts(sandbox, security),
+        devices: config.devices,
+        security,
+        resources: config.resources,
+        cgroupsPath: cgroups.specPath(pod.cgroupParent, id),
+        namespaces: namespaceRefs(
+          sandbox,
+          security.namespaces,
+          context.containers.find(security.namespaces.targetId)?.init,
+        ),
+        sysctls: {},
+        annotations: containerAnnotations(annotated, rootfs),
+        idMaps: maps.mode === "pod" ? maps.maps : undefined,
+        runDir,
+      },
+      context.specDefaults,
+      handler,
+    ));
+  const stopSignal = config.stopSignal || built.stopSignal;
+  built.spec.annotations["org.opencontainers.image.stopSignal"] = stopSignal;
+  const container = new Container({ ...annotated, user: built.user, stopSignal }, built.spec);
+
+  await step("container runtime creation", async () => {
+    const spec = JSON.stringify(built.spec);
+    await Deno.mkdir(runDir, { recursive: true, mode: 0o700 });
+    await writeFileAtomic(join(runDir, "config.json"), spec);
+    await writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
+    if (logPath !== "") await prepareLog(logPath);
+    unwind.add("runtime container", () => deleteContainer(handler, id));
+    const created = await createContainer({
+      id,
+      name,
+      handler,
+      bundle: runDir,
+      persistDir: store.containerDir(id),
+      exitsDir: options.exitsDir,
+      attachDir: options.attachDir,
+      logPath,
+      tty: config.tty,
+      stdin: config.stdin,
+      stdinOnce: config.stdinOnce,
+      logSizeMax: options.logSizeMax,
+      noPivot: options.noPivot,
+      systemdCgroup: cgroups.kind === "systemd",
+    }).catch(async (error) => {
+      if (logPath !== "") await removeIfAny(logPath);
+      throw error;
+    });
+    container.init = created.init;
+    container.monitor = created.monitor;
+  });
+  await saveState(context, container);
+  refuseStopped(sandbox);
+  // In the same turn as the check: a stop that begins now finds the container in its pod.
+  sandbox.containers.add(container);
+  context.containers.add(container);
+  context.names.set(name, id);
+  unwind.keep();
+  log.info(`Created container ${id}: ${pod.config.metadata.namespace}/${name}`, { id });
+  return container;
+}
+
+/** @throws {CridError} `failed_precondition` when the pod has been stopped. */
+function refuseStopped(sandbox: Sandbox): void {
+  if (!sandbox.stopped) return;
+  throw new CridError(
+    "failed_precondition",
+    `CreateContainer failed as the sandbox was stopped: ${sandbox.id}`,
+  );
+}
+
+function checkContainerConfig(
+  config: ContainerConfig,
+  security: SecurityContext,
+  sandbox: Sandbox,
+): void {
+  const refuse = (why: string) => {
+    throw new CridError("invalid_argument", `create container ${config.metadata.name}: ${why}`);
+  };
+  if (config.metadata.name === "") refuse("its name is empty");
+  if (/[/\0\n]/.test(config.metadata.name)) refuse("its name has a character that no name has");
+  if (config.image === "") refuse("no image is given");
+  if (security.privileged && !sandbox.parts.config.security.privileged) {
+    refuse("no privileged container allowed in sandbox");
+  }
+  checkLabels(config.labels);
+}
+
+async function findImage(context: PodContext, config: ContainerConfig): Promise<Image> {
+  const image = await context.images.find(config.image);
+  if (image !== undefined) return image;
+  throw new CridError(
+    "not_found",
+    `image "${config.image}" is not on this node: pull it before creating a container from it`,
+  );
+}
+
+/**
+ * Where the container's output goes.
+ *
+ * @throws {CridError} `invalid_argument` for a path that leaves the pod's log directory.
+ */
+function containerLogPath(sandbox: Sandbox, config: ContainerConfig): string {
+  if (config.logPath === "") return "";
+  const directory = sandbox.parts.logDirectory;
+  const path = normalize(join(directory, config.logPath));
+  if (path.startsWith(normalize(directory) + "/")) return path;
+  throw new CridError(
+    "invalid_argument",
+    `log path ${config.logPath} is not below the pod's log directory ${directory}`,
+  );
+}
+
+/** A dangling link where the log goes would make the monitor write elsewhere. */
+async function prepareLog(path: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  const info = await Deno.lstat(path).catch(() => undefined);
+  if (info?.isSymlink) await removeIfAny(path);
+  if (basename(path) === "") throw new CridError("invalid_argument", `log path ${path}: no file`);
+}
+
+/** What every container of a pod shares: name resolution, host name, shared memory. */
+function sandboxMounts(sandbox: Sandbox, security: SecurityContext): InternalMount[] {
+  const { resolvPath, hostnamePath, shmPath } = sandbox.parts;
+  const access = security.readonlyRootfs ? "ro" : "rw";
+  const containerEnv = join(dirname(resolvPath), ".containerenv");
+  const safe = ["bind", "nodev", "nosuid", "noexec"];
+  return [
+    {
+      destination: "/etc/resolv.conf",
+      source: resolvPath,
+      type: "bind",
+      options: [...safe, access],
+    },
+    {
+      destination: "/etc/hostname",
+      source: hostnamePath,
+      type: "bind",
+      options: [...safe, access],
+    },
+    {
+      destination: "/run/.containerenv",
+      source: containerEnv,
+      type: "bind",
+      options: [...safe, access],
+    },
+    { destination: "/dev/shm", source: shmPath, type: "bind", options: [...safe, "rw"] },
+  ];
+}

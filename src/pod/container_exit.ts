@@ -1,0 +1,60 @@
+import { join } from "@std/path";
+import { errorMessage } from "../failure/mod.ts";
+import { isAlive, readExit } from "../oci/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { Container, Exit } from "./container.ts";
+import type { PodContext } from "./context.ts";
+import { removeIfAny } from "./files.ts";
+import { releaseImageVolumes } from "./image_volumes.ts";
+import { saveState } from "./state_file.ts";
+import { now } from "./time.ts";
+
+/** Exit code when nobody can know it: the monitor died before the process. */
+const UNKNOWN_CODE = 255;
+
+/**
+ * Records how a container ended, before anyone is told: its state file, its mounts, the event. The
+ * first end counts; repeating it is no error.
+ */
+export async function settleExit(
+  context: PodContext,
+  container: Container,
+  exit: Exit,
+): Promise<void> {
+  if (container.exit !== undefined) return;
+  container.settle(exit);
+  const { id } = container;
+  try {
+    await saveState(context, container);
+    await context.store.unmountContainer(id);
+    await releaseImageVolumes(context, id);
+    await removeIfAny(join(context.options.exitsDir, id));
+  } catch (error) {
+    log.warn(`after the exit of container ${id}: ${errorMessage(error)}`, { id });
+  }
+  log.info(`Container ${id} exited with code ${exit.code}`, { id });
+  context.emit("stopped", container.parts.sandbox, container);
+}
+
+/**
+ * Looks whether a container that should run still does, and settles its exit if not. Used where no
+ * exit was announced: after a restart, after a kill that found nothing, when its monitor has died.
+ */
+export async function reconcile(context: PodContext, container: Container): Promise<void> {
+  if (container.exit !== undefined || container.init === undefined) return;
+  const known = await readExit(
+    context.store.containerDir(container.id),
+    context.store.containerRunDir(container.id),
+  );
+  if (known === undefined && isAlive(container.init)) return;
+  await settleExit(
+    context,
+    container,
+    known ?? {
+      code: UNKNOWN_CODE,
+      finishedAt: now(),
+      oomKilled: false,
+      error: "",
+    },
+  );
+}

@@ -1,0 +1,31 @@
+import { join } from "@std/path";
+import { deleteContainer } from "../oci/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { Container } from "./container.ts";
+import { stopContainer } from "./container_stop.ts";
+import { handlerNamed, type PodContext } from "./context.ts";
+import { removeIfAny } from "./files.ts";
+import { releaseImageVolumes } from "./image_volumes.ts";
+import { containerName } from "./names.ts";
+
+/** Removes a container and all that it has on the host, killing it first if it runs; idempotent. */
+export async function removeContainer(context: PodContext, container: Container): Promise<void> {
+  await stopContainer(context, container, 0);
+  await container.queue.run(async () => {
+    if (container.removed) return;
+    const { id } = container;
+    const { sandbox, config } = container.parts;
+    await deleteContainer(handlerNamed(context, sandbox.parts.runtimeHandler), id);
+    await context.cgroups.remove(context.cgroups.containerPath(sandbox.parts.cgroupParent, id));
+    await releaseImageVolumes(context, id);
+    await removeIfAny(join(context.options.exitsDir, id));
+    await removeIfAny(join(context.options.attachDir, id));
+    await context.store.deleteContainer(id);
+    container.removed = true;
+    sandbox.containers.delete(container);
+    context.containers.delete(id);
+    context.names.delete(containerName(config.metadata, sandbox.parts.config.metadata));
+    context.emit("deleted", sandbox, container);
+    log.info(`Removed container ${id}`, { id });
+  });
+}

@@ -1,0 +1,44 @@
+import { CridError, wrapError } from "../failure/mod.ts";
+import { startContainer as startInRuntime } from "../oci/mod.ts";
+import { log } from "../observe/mod.ts";
+import { type Container, START_FAILED_CODE } from "./container.ts";
+import { settleExit } from "./container_exit.ts";
+import { handlerNamed, type PodContext } from "./context.ts";
+import { saveState } from "./state_file.ts";
+import { now } from "./time.ts";
+
+/**
+ * Starts a created container. One that is running already is left as it is.
+ *
+ * @throws {CridError} `failed_precondition` when it has exited; what the runtime said when it cannot
+ * start it, which also ends the container with reason `StartError`.
+ */
+export function startContainer(context: PodContext, container: Container): Promise<void> {
+  return container.queue.run(async () => {
+    if (container.state === "running") return;
+    if (container.state !== "created" || container.removed) {
+      throw new CridError(
+        "failed_precondition",
+        `start container ${container.id}: it is not created but ${container.state}`,
+      );
+    }
+    const handler = handlerNamed(context, container.parts.sandbox.parts.runtimeHandler);
+    const startedAt = now();
+    try {
+      await startInRuntime(handler, container.id);
+    } catch (error) {
+      const failure = wrapError(`start container ${container.id}`, error);
+      await settleExit(context, container, {
+        code: START_FAILED_CODE,
+        finishedAt: now(),
+        oomKilled: false,
+        error: failure.message,
+      });
+      throw failure;
+    }
+    container.startedAt = startedAt;
+    await saveState(context, container);
+    context.emit("started", container.parts.sandbox, container);
+    log.info(`Started container ${container.id}`, { id: container.id });
+  });
+}

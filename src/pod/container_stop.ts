@@ -1,0 +1,116 @@
+import { errorMessage } from "../failure/mod.ts";
+import { killContainer } from "../oci/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { Container } from "./container.ts";
+import { reconcile } from "./container_exit.ts";
+import { handlerNamed, type PodContext } from "./context.ts";
+
+/** After the first kill; doubled each time, up to the longest. */
+const FIRST_KILL_WAIT_MS = 20;
+const LONGEST_KILL_WAIT_MS = 10_000;
+
+/**
+ * Stops a container: its stop signal, and SIGKILL when the time is up, again and again until it is
+ * gone. Stops at the same time share one loop and can only shorten its deadline.
+ *
+ * @param timeout Seconds between the signal and the kill.
+ */
+export function stopContainer(
+  context: PodContext,
+  container: Container,
+  timeout: number,
+): Promise<void> {
+  if (container.exit !== undefined || container.init === undefined) return Promise.resolve();
+  const deadline = performance.now() + timeout * 1000;
+  if (container.stop === undefined) {
+    container.stop = new StopLoop(context, container, deadline);
+    container.stop.done.finally(() => container.stop = undefined).catch(() => {});
+  } else container.stop.shorten(deadline);
+  return container.stop.done;
+}
+
+/** The one loop that stops a container. */
+export class StopLoop {
+  /** Resolves when the container has exited. */
+  readonly done: Promise<void>;
+  readonly #context: PodContext;
+  readonly #container: Container;
+  #deadline: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timeUp = Promise.withResolvers<void>();
+
+  constructor(context: PodContext, container: Container, deadline: number) {
+    this.#context = context;
+    this.#container = container;
+    this.#deadline = deadline;
+    this.done = this.#run();
+  }
+
+  /** Ends the grace period at `deadline` if that is earlier. */
+  shorten(deadline: number): void {
+    if (deadline >= this.#deadline) return;
+    this.#deadline = deadline;
+    this.#arm();
+  }
+
+  async #run(): Promise<void> {
+    const container = this.#container;
+    const { stopSignal } = container.parts;
+    this.#arm();
+    try {
+      // A process that was never started obeys nothing.
+      if (container.startedAt !== 0n && this.#deadline > performance.now()) {
+        await this.#signal(stopSignal);
+        await Promise.race([container.exited, this.#timeUp.promise]);
+        if (container.exit === undefined) {
+          log.warn(
+            `Stopping container ${container.id} with stop signal(${stopSignal}) timed out. Killing...`,
+          );
+        }
+      }
+      await this.#kill();
+    } finally {
+      clearTimeout(this.#timer);
+    }
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const left = Math.max(0, this.#deadline - performance.now());
+    this.#timer = setTimeout(() => this.#timeUp.resolve(), left);
+  }
+
+  async #kill(): Promise<void> {
+    const container = this.#container;
+    let wait = FIRST_KILL_WAIT_MS;
+    while (container.exit === undefined) {
+      container.killing = true;
+      await this.#signal("SIGKILL");
+      await exitedWithin(container, wait);
+      // The monitor may be gone, and with it the announcement of the exit.
+      if (wait > FIRST_KILL_WAIT_MS) await reconcile(this.#context, container);
+      wait = Math.min(wait * 2, LONGEST_KILL_WAIT_MS);
+    }
+  }
+
+  async #signal(signal: string): Promise<void> {
+    const container = this.#container;
+    if (container.exit !== undefined) return;
+    const handler = handlerNamed(this.#context, container.parts.sandbox.parts.runtimeHandler);
+    try {
+      await killContainer(handler, container.id, signal);
+    } catch (error) {
+      // Most often it has just gone by itself; if the runtime is broken, the loop tries again.
+      log.debug(`signal ${signal} to container ${container.id}: ${errorMessage(error)}`);
+    }
+  }
+}
+
+async function exitedWithin(container: Container, milliseconds: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([
+    container.exited,
+    new Promise<void>((resolve) => timer = setTimeout(resolve, milliseconds)),
+  ]);
+  clearTimeout(timer);
+}

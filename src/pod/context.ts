@@ -1,0 +1,81 @@
+import type { CgroupDriver } from "../cgroup/mod.ts";
+import { CridError } from "../failure/mod.ts";
+import type { Images } from "../image/mod.ts";
+import type { Network } from "../network/mod.ts";
+import type { RuntimeHandler, SpecDefaults } from "../oci/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { Store } from "../storage/mod.ts";
+import type { Container } from "./container.ts";
+import type { EventHub } from "./events.ts";
+import type { IdIndex } from "./id_index.ts";
+import type { Sandbox } from "./sandbox.ts";
+import type { ContainerEventType } from "./types.ts";
+
+/** Where pods keep their things on this host, from the configuration. */
+export interface PodOptions {
+  /** Pinned namespaces, below `netns/`, `ipcns/` … */
+  readonly namespacesDir: string;
+  /** Logs of sandboxes whose client names no directory. */
+  readonly logDir: string;
+  /** Where monitors write `<id>` when a container ends. */
+  readonly exitsDir: string;
+  /** Where monitors link the attach sockets. */
+  readonly attachDir: string;
+  readonly pinnsPath: string;
+  /** The program that holds a shared PID namespace. */
+  readonly pausePath: string;
+  /** Bytes, -1 for none. */
+  readonly logSizeMax: number;
+  readonly noPivot: boolean;
+  /** Runtime handler for a request that names none. */
+  readonly defaultHandler: string;
+  readonly defaultSysctls: Readonly<Record<string, string>>;
+  /** An infra process is started only where one is needed. */
+  readonly dropInfra: boolean;
+  /** Seconds; the least time that a stop is given when the client sets no limit. */
+  readonly stopTimeout: number;
+}
+
+/** What pods are made with. */
+export interface PodDependencies {
+  readonly store: Store;
+  readonly images: Images;
+  readonly network: Network;
+  readonly cgroups: CgroupDriver;
+  readonly handlers: ReadonlyMap<string, RuntimeHandler>;
+  readonly specDefaults: SpecDefaults;
+  readonly options: PodOptions;
+}
+
+/** The domain's own state, and what it works with. */
+export interface PodContext extends PodDependencies {
+  readonly sandboxes: IdIndex<Sandbox>;
+  readonly containers: IdIndex<Container>;
+  /** Ids of live sandboxes and containers by their full names. */
+  readonly names: Map<string, string>;
+  readonly events: EventHub;
+  /** Images mounted as volumes, by container id. */
+  readonly imageVolumes: Map<string, readonly string[]>;
+  /** Tells everyone who listens of a change. */
+  emit(type: ContainerEventType, sandbox: Sandbox, subject: Sandbox | Container): void;
+}
+
+/** Reports an undo step that failed. */
+export function reportUndo(what: string): (step: string, error: string) => void {
+  return (step, error) => log.warn(`cleaning up ${what}: ${step}: ${error}`);
+}
+
+/**
+ * The handler of that name; `""` is the default one.
+ *
+ * @throws {CridError} `invalid_argument` when there is none.
+ */
+export function handlerNamed(context: PodDependencies, name: string): RuntimeHandler {
+  const handler = context.handlers.get(name === "" ? context.options.defaultHandler : name);
+  if (handler !== undefined) return handler;
+  const known = Array.from(context.handlers.keys()).join(", ");
+  throw new CridError(
+    "invalid_argument",
+    `failed to find runtime handler ${name} from runtime list: configured are ${known}`,
+  );
+}

@@ -1,0 +1,87 @@
+import { clearTimeout, setTimeout } from "node:timers";
+import { abortable } from "../failure/mod.ts";
+
+/** How long a thing that was made after its client had gone waits for the retry. */
+const UNCLAIMED_MS = 120_000;
+
+/** One thing being made, or made and not yet asked for again. */
+interface Creation {
+  readonly id: Promise<string>;
+  waiters: number;
+  done: boolean;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** What happens to a thing once it is made. */
+export interface Outcome {
+  /** Somebody got its id: from now on it is listed. */
+  claim(id: string): void;
+  /** Nobody asked for it in time: take it away. */
+  abandon(id: string): Promise<void>;
+}
+
+/**
+ * Creations by name. A client that hangs up does not stop the work: whoever asks for the same name
+ * joins it and gets its result, so a kubelet that retries after a deadline never finds a name
+ * "reserved" and never has the work done twice.
+ */
+export class Creations {
+  readonly #creations = new Map<string, Creation>();
+  readonly #outcome: Outcome;
+  readonly #unclaimedMs: number;
+
+  constructor(outcome: Outcome, unclaimedMs = UNCLAIMED_MS) {
+    this.#outcome = outcome;
+    this.#unclaimedMs = unclaimedMs;
+  }
+
+  /**
+   * The id of what is called `name`: of the creation in flight, or of the one that `make` begins.
+   *
+   * @throws What `make` throws, to everyone who waits; or the signal's reason.
+   */
+  async join(name: string, signal: AbortSignal, make: () => Promise<string>): Promise<string> {
+    const creation = this.#creations.get(name) ?? this.#begin(name, make);
+    creation.waiters++;
+    try {
+      const id = await abortable(creation.id, signal);
+      this.#forget(name, creation);
+      this.#outcome.claim(id);
+      return id;
+    } finally {
+      creation.waiters--;
+      this.#waitForClaim(name, creation);
+    }
+  }
+
+  /** Resolves when nothing is being made any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(Array.from(this.#creations.values(), (creation) => creation.id));
+  }
+
+  #begin(name: string, make: () => Promise<string>): Creation {
+    const creation: Creation = { id: make(), waiters: 0, done: false, timer: undefined };
+    this.#creations.set(name, creation);
+    creation.id.then(() => {
+      creation.done = true;
+      this.#waitForClaim(name, creation);
+    }, () => this.#forget(name, creation));
+    return creation;
+  }
+
+  #forget(name: string, creation: Creation): void {
+    clearTimeout(creation.timer);
+    if (this.#creations.get(name) === creation) this.#creations.delete(name);
+  }
+
+  /** Starts the clock of a thing that is made and that nobody waits for. */
+  #waitForClaim(name: string, creation: Creation): void {
+    if (!creation.done || creation.waiters > 0 || this.#creations.get(name) !== creation) return;
+    clearTimeout(creation.timer);
+    creation.timer = setTimeout(async () => {
+      this.#forget(name, creation);
+      await this.#outcome.abandon(await creation.id);
+    }, this.#unclaimedMs);
+    creation.timer.unref();
+  }
+}

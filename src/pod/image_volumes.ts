@@ -1,0 +1,89 @@
+import { join } from "@std/path";
+import { CridError, errorMessage } from "../failure/mod.ts";
+import { resolveInRoot } from "../linux/mod.ts";
+import type { MountRequest } from "../oci/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { PodContext } from "./context.ts";
+
+/** Mounts with every image in place of its reference. */
+export interface ImageVolumes {
+  /** As asked, with image mounts turned into read-only mounts of host paths. */
+  readonly mounts: readonly MountRequest[];
+  /** Image ids by container path. */
+  readonly imageIds: ReadonlyMap<string, string>;
+}
+
+/**
+ * Mounts the images that a container asks for as volumes; they are read-only and stay until
+ * {@linkcode releaseImageVolumes}.
+ *
+ * @throws {CridError} `invalid_argument` for a writable one or a sub path that is not there,
+ * `not_found` for an image that is not on this node.
+ */
+export async function mountImageVolumes(
+  context: PodContext,
+  containerId: string,
+  asked: readonly MountRequest[],
+): Promise<ImageVolumes> {
+  const imageIds = new Map<string, string>();
+  const mounts: MountRequest[] = [];
+  for (const mount of asked) {
+    if (mount.image === undefined) {
+      mounts.push(mount);
+      continue;
+    }
+    const { image: _, ...rest } = mount;
+    const { reference, subPath } = mount.image;
+    if (!mount.readonly) {
+      throw new CridError(
+        "invalid_argument",
+        `ImageVolumeMountFailed: mount of image "${reference}" must be read-only`,
+      );
+    }
+    const image = await context.images.find(reference);
+    if (image === undefined) {
+      throw new CridError(
+        "not_found",
+        `ImageVolumeMountFailed: image "${reference}" does not exist locally`,
+      );
+    }
+    const root = await context.store.mountImage(image.id);
+    remember(context, containerId, image.id);
+    imageIds.set(mount.containerPath, image.id);
+    mounts.push({ ...rest, hostPath: pathInImage(root, subPath, reference) });
+  }
+  return { mounts, imageIds };
+}
+
+/** Gives back what {@linkcode mountImageVolumes} has mounted for a container; idempotent. */
+export async function releaseImageVolumes(context: PodContext, containerId: string): Promise<void> {
+  const ids = context.imageVolumes.get(containerId) ?? [];
+  context.imageVolumes.delete(containerId);
+  for (const id of ids) {
+    const others = Array.from(context.imageVolumes.values()).some((list) => list.includes(id));
+    if (others) continue;
+    try {
+      await context.store.unmountImage(id);
+    } catch (error) {
+      log.warn(`unmount image volume ${id}: ${errorMessage(error)}`);
+    }
+  }
+}
+
+function remember(context: PodContext, containerId: string, imageId: string): void {
+  const ids = context.imageVolumes.get(containerId) ?? [];
+  context.imageVolumes.set(containerId, [...ids, imageId]);
+}
+
+function pathInImage(root: string, subPath: string, reference: string): string {
+  if (subPath === "") return root;
+  try {
+    return resolveInRoot(root, join("/", subPath));
+  } catch (error) {
+    throw new CridError(
+      "invalid_argument",
+      `ImageVolumeMountFailed: sub path "${subPath}" does not exist in image volume "${reference}"`,
+      { cause: error },
+    );
+  }
+}

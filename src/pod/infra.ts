@@ -1,0 +1,135 @@
+import { join } from "@std/path";
+import {
+  buildSpec,
+  createContainer,
+  deleteContainer,
+  type RuntimeHandler,
+  type SpecInput,
+  startContainer,
+} from "../oci/mod.ts";
+import type { PodContext } from "./context.ts";
+import { handlerNamed } from "./context.ts";
+import { writeFileAtomic } from "./files.ts";
+import { infraName } from "./names.ts";
+import { namespaceRefs } from "./namespace_refs.ts";
+import type { Sandbox } from "./sandbox.ts";
+import { sandboxAnnotations } from "./sandbox_record.ts";
+import { noSecurityContext } from "./security_context.ts";
+
+/** The infra process is the last of its pod that the kernel should kill. */
+const OOM_SCORE_ADJ = -998;
+/** The least the kernel gives; the process never runs. */
+const CPU_SHARES = 2;
+const PAUSE = "/pause";
+
+/**
+ * Starts the process that holds a pod's shared PID namespace. It is crid's own pause program in an
+ * otherwise empty root file system: no image is pulled for it.
+ */
+export async function startInfra(
+  context: PodContext,
+  sandbox: Sandbox,
+  handler: RuntimeHandler,
+): Promise<void> {
+  const { store, options } = context;
+  const { id, config } = sandbox.parts;
+  const bundle = store.containerRunDir(id);
+  const rootfs = await store.mountContainer(id);
+  const { spec } = await buildSpec(
+    infraInput(context, sandbox, rootfs),
+    context.specDefaults,
+    handler,
+  );
+  const text = JSON.stringify(spec);
+  await writeFileAtomic(join(bundle, "config.json"), text);
+  await writeFileAtomic(join(store.containerDir(id), "config.json"), text);
+  const created = await createContainer({
+    id,
+    name: infraName(config.metadata),
+    handler,
+    bundle,
+    persistDir: store.containerDir(id),
+    exitsDir: options.exitsDir,
+    attachDir: options.attachDir,
+    logPath: "",
+    tty: false,
+    stdin: false,
+    stdinOnce: false,
+    logSizeMax: options.logSizeMax,
+    noPivot: options.noPivot,
+    systemdCgroup: context.cgroups.kind === "systemd",
+  });
+  await startContainer(handler, id);
+  sandbox.infra = created.init;
+  await writeFileAtomic(
+    join(store.containerDir(id), "state.json"),
+    JSON.stringify({ id, initPid: created.init.pid, initStartTime: created.init.startTime }),
+  );
+}
+
+/** Ends the infra process, if there is one, and unmounts its root file system; idempotent. */
+export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<void> {
+  if (!sandbox.parts.hasInfra) return;
+  const handler = handlerNamed(context, sandbox.parts.runtimeHandler);
+  await deleteContainer(handler, sandbox.id);
+  sandbox.infra = undefined;
+  await context.store.unmountContainer(sandbox.id);
+}
+
+function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): SpecInput {
+  const { parts } = sandbox;
+  return {
+    id: parts.id,
+    rootfs,
+    hostname: parts.hostname,
+    command: [PAUSE],
+    args: [],
+    env: [],
+    workingDir: "/",
+    tty: false,
+    stdin: false,
+    image: {
+      user: "",
+      env: [],
+      entrypoint: [],
+      cmd: [],
+      workingDir: "",
+      stopSignal: "",
+      volumes: [],
+      labels: {},
+    },
+    mounts: [],
+    internalMounts: [{
+      destination: PAUSE,
+      source: context.options.pausePath,
+      type: "bind",
+      options: ["bind", "ro", "nosuid", "nodev"],
+    }],
+    devices: [],
+    security: {
+      ...noSecurityContext(),
+      namespaces: parts.config.security.namespaces,
+      readonlyRootfs: true,
+    },
+    resources: {
+      cpuPeriod: 0,
+      cpuQuota: 0,
+      cpuShares: CPU_SHARES,
+      memoryLimit: 0,
+      memorySwapLimit: 0,
+      oomScoreAdj: OOM_SCORE_ADJ,
+      cpusetCpus: "",
+      cpusetMems: "",
+      hugepageLimits: [],
+      unified: {},
+    },
+    cgroupsPath: context.cgroups.specPath(parts.cgroupParent, parts.id),
+    namespaces: namespaceRefs(sandbox, { ...parts.config.security.namespaces, pid: "container" }),
+    sysctls: {},
+    annotations: sandboxAnnotations(parts),
+    idMaps: parts.config.security.namespaces.user.mode === "pod"
+      ? parts.config.security.namespaces.user.maps
+      : undefined,
+    runDir: context.store.containerRunDir(parts.id),
+  };
+}

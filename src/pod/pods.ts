@@ -1,0 +1,370 @@
+import { CridError } from "../failure/mod.ts";
+import { type Exited, type LinuxResources, watchExits } from "../oci/mod.ts";
+import { log } from "../observe/mod.ts";
+import { Container } from "./container.ts";
+import { makeContainer } from "./container_create.ts";
+import { execInContainer } from "./container_exec.ts";
+import { reconcile, settleExit } from "./container_exit.ts";
+import { reopenContainerLog } from "./container_log.ts";
+import { removeContainer } from "./container_remove.ts";
+import { startContainer } from "./container_start.ts";
+import { containerStats, sandboxStats } from "./container_stats.ts";
+import { stopContainer } from "./container_stop.ts";
+import { updateContainerResources } from "./container_update.ts";
+import type { PodContext, PodDependencies } from "./context.ts";
+import { Creations } from "./creations.ts";
+import { EventHub } from "./events.ts";
+import { IdIndex } from "./id_index.ts";
+import { containerName, sandboxName } from "./names.ts";
+import { restore } from "./restore.ts";
+import { Sandbox } from "./sandbox.ts";
+import { makeSandbox } from "./sandbox_create.ts";
+import { removeSandbox, stopSandbox } from "./sandbox_stop.ts";
+import { containerInfo, sandboxInfo } from "./status_info.ts";
+import { now } from "./time.ts";
+import type {
+  Condition,
+  ContainerConfig,
+  ContainerEvent,
+  ContainerEventType,
+  ContainerFilter,
+  ContainerStatsEntry,
+  ContainerStatus,
+  ContainerView,
+  ExecOutput,
+  HandlerView,
+  Pods,
+  SandboxConfig,
+  SandboxFilter,
+  SandboxStatsEntry,
+  SandboxStatus,
+  SandboxView,
+  StringMap,
+} from "./types.ts";
+
+/**
+ * Restores the node's pods and begins to watch them. Disposing it stops the watching; containers
+ * keep running.
+ */
+export async function createPods(dependencies: PodDependencies): Promise<Pods & AsyncDisposable> {
+  const service = new PodService(dependencies);
+  await service.open();
+  return service;
+}
+
+class PodService implements Pods, AsyncDisposable {
+  readonly #context: PodContext;
+  readonly #sandboxCreations: Creations;
+  readonly #containerCreations: Creations;
+  #exits: AsyncDisposable | undefined;
+
+  constructor(dependencies: PodDependencies) {
+    this.#context = {
+      ...dependencies,
+      sandboxes: new IdIndex<Sandbox>("pod sandbox"),
+      containers: new IdIndex<Container>("container"),
+      names: new Map(),
+      events: new EventHub((count) => log.error(`dropped ${count} container events`)),
+      imageVolumes: new Map(),
+      emit: (type, sandbox, subject) => this.#emit(type, sandbox, subject),
+    };
+    const { sandboxes, containers } = this.#context;
+    this.#sandboxCreations = new Creations({
+      claim: (id) => {
+        const sandbox = sandboxes.get(id);
+        if (sandbox.visible) return;
+        sandbox.visible = true;
+        this.#emit("created", sandbox, sandbox);
+        this.#emit("started", sandbox, sandbox);
+      },
+      abandon: (id) => this.#abandon(id, sandboxes.find(id), removeSandbox),
+    });
+    this.#containerCreations = new Creations({
+      claim: (id) => {
+        const container = containers.get(id);
+        if (container.visible) return;
+        container.visible = true;
+        this.#emit("created", container.parts.sandbox, container);
+      },
+      abandon: (id) => this.#abandon(id, containers.find(id), removeContainer),
+    });
+  }
+
+  async open(): Promise<void> {
+    await restore(this.#context);
+    const { exitsDir } = this.#context.options;
+    this.#exits = await watchExits(exitsDir, (exited) => this.#onExit(exited));
+    // An exit between the restore and the watch has been missed.
+    for (const container of this.#context.containers.values()) {
+      await reconcile(this.#context, container);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#exits?.[Symbol.asyncDispose]();
+    await Promise.all([this.#sandboxCreations.settled(), this.#containerCreations.settled()]);
+  }
+
+  get cgroupDriver(): "systemd" | "cgroupfs" {
+    return this.#context.cgroups.kind;
+  }
+
+  // Sandboxes
+
+  runSandbox(config: SandboxConfig, runtimeHandler: string, signal: AbortSignal): Promise<string> {
+    const context = this.#context;
+    const name = sandboxName(config.metadata);
+    return this.#sandboxCreations.join(name, signal, async () => {
+      const existing = context.names.get(name);
+      if (existing !== undefined) return existing;
+      const sandbox = await makeSandbox(context, config, runtimeHandler);
+      context.sandboxes.add(sandbox);
+      context.names.set(name, sandbox.id);
+      return sandbox.id;
+    });
+  }
+
+  async stopSandbox(id: string): Promise<void> {
+    const sandbox = this.#context.sandboxes.find(id);
+    if (sandbox === undefined) return;
+    const running = !sandbox.stopped;
+    await stopSandbox(this.#context, sandbox);
+    if (running) this.#emit("stopped", sandbox, sandbox);
+  }
+
+  async removeSandbox(id: string): Promise<void> {
+    const sandbox = this.#context.sandboxes.find(id);
+    if (sandbox === undefined) return;
+    await removeSandbox(this.#context, sandbox);
+    this.#emit("deleted", sandbox, sandbox);
+  }
+
+  sandboxStatus(id: string): Promise<SandboxStatus> {
+    return Promise.try(() => this.#sandboxStatus(this.#visibleSandbox(id)));
+  }
+
+  sandboxes(filter: SandboxFilter): readonly SandboxView[] {
+    const views: SandboxView[] = [];
+    for (const sandbox of matching(this.#context.sandboxes, filter.id)) {
+      if (!sandbox.visible) continue;
+      const view = sandbox.view();
+      if (filter.state !== undefined && view.state !== filter.state) continue;
+      if (hasLabels(view.labels, filter.labels)) views.push(view);
+    }
+    return views;
+  }
+
+  // Containers
+
+  async createContainer(
+    sandboxId: string,
+    config: ContainerConfig,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const context = this.#context;
+    const sandbox = this.#visibleSandbox(sandboxId);
+    const name = containerName(config.metadata, sandbox.parts.config.metadata);
+    return await this.#containerCreations.join(name, signal, async () => {
+      const existing = context.names.get(name);
+      if (existing !== undefined) return existing;
+      return (await makeContainer(context, sandbox, config)).id;
+    });
+  }
+
+  async startContainer(id: string): Promise<void> {
+    await startContainer(this.#context, this.#visibleContainer(id));
+  }
+
+  async stopContainer(id: string, timeout: number): Promise<void> {
+    const container = this.#context.containers.find(id);
+    if (container !== undefined) await stopContainer(this.#context, container, timeout);
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    const container = this.#context.containers.find(id);
+    if (container !== undefined) await removeContainer(this.#context, container);
+  }
+
+  async containerStatus(id: string): Promise<ContainerStatus> {
+    const container = this.#visibleContainer(id);
+    await reconcile(this.#context, container);
+    return { ...container.status(), info: containerInfo(container) };
+  }
+
+  containers(filter: ContainerFilter): readonly ContainerView[] {
+    const sandboxId = filter.sandboxId === undefined || filter.sandboxId === ""
+      ? undefined
+      : this.#context.sandboxes.find(filter.sandboxId)?.id ?? "";
+    const views: ContainerView[] = [];
+    for (const container of matching(this.#context.containers, filter.id)) {
+      if (!container.visible) continue;
+      const view = container.view();
+      if (sandboxId !== undefined && view.sandboxId !== sandboxId) continue;
+      if (filter.state !== undefined && view.state !== filter.state) continue;
+      if (hasLabels(view.labels, filter.labels)) views.push(view);
+    }
+    return views;
+  }
+
+  async updateContainerResources(id: string, resources: LinuxResources): Promise<void> {
+    await updateContainerResources(this.#context, this.#visibleContainer(id), resources);
+  }
+
+  async execSync(
+    id: string,
+    command: readonly string[],
+    timeout: number,
+    signal: AbortSignal,
+  ): Promise<ExecOutput> {
+    const container = this.#visibleContainer(id);
+    return await execInContainer(this.#context, container, command, timeout, signal);
+  }
+
+  async reopenContainerLog(id: string): Promise<void> {
+    await reopenContainerLog(this.#context, this.#visibleContainer(id));
+  }
+
+  // Statistics
+
+  async containerStats(id: string): Promise<ContainerStatsEntry> {
+    return await containerStats(this.#context, this.#visibleContainer(id));
+  }
+
+  async listContainerStats(filter: ContainerFilter): Promise<readonly ContainerStatsEntry[]> {
+    const running = this.containers({ ...filter, state: "running" });
+    const entries = running.map(async ({ id }) => {
+      const container = this.#context.containers.find(id);
+      return container === undefined ? undefined : await containerStats(this.#context, container);
+    });
+    return (await Promise.all(entries)).filter((entry) => entry !== undefined);
+  }
+
+  async sandboxStats(id: string): Promise<SandboxStatsEntry> {
+    return await sandboxStats(this.#context, this.#visibleSandbox(id));
+  }
+
+  async listSandboxStats(filter: SandboxFilter): Promise<readonly SandboxStatsEntry[]> {
+    const entries = this.sandboxes({ ...filter, state: "ready" }).map(async ({ id }) => {
+      const sandbox = this.#context.sandboxes.find(id);
+      return sandbox === undefined ? undefined : await sandboxStats(this.#context, sandbox);
+    });
+    return (await Promise.all(entries)).filter((entry) => entry !== undefined);
+  }
+
+  // The runtime
+
+  events(signal: AbortSignal): AsyncIterable<ContainerEvent> {
+    return this.#context.events.subscribe(signal);
+  }
+
+  async conditions(): Promise<readonly Condition[]> {
+    const network = await this.#context.network.status();
+    return [
+      { type: "RuntimeReady", status: true, reason: "", message: "" },
+      {
+        type: "NetworkReady",
+        status: network.ready,
+        reason: network.reason,
+        message: network.message,
+      },
+    ];
+  }
+
+  handlers(): readonly HandlerView[] {
+    const { handlers, options } = this.#context;
+    const views = Array.from(handlers.values(), (handler): HandlerView => ({
+      name: handler.name,
+      recursiveReadonlyMounts: handler.features.recursiveReadonlyMounts,
+      userNamespaces: handler.features.userNamespaces,
+    }));
+    const byDefault = views.find((view) => view.name === options.defaultHandler);
+    // Clients that name no handler look for the empty name.
+    return byDefault === undefined ? views : [...views, { ...byDefault, name: "" }];
+  }
+
+  updateRuntimeConfig(podCidr: string): void {
+    log.debug(`Pod CIDR ${podCidr} is left to CNI`);
+  }
+
+  // Inside
+
+  #visibleSandbox(id: string): Sandbox {
+    const sandbox = this.#context.sandboxes.get(id);
+    if (sandbox.visible) return sandbox;
+    throw new CridError("not_found", `pod sandbox ${id} is not yet created`);
+  }
+
+  #visibleContainer(id: string): Container {
+    const container = this.#context.containers.get(id);
+    if (container.visible) return container;
+    throw new CridError("not_found", `container ${id} is not yet created`);
+  }
+
+  #sandboxStatus(sandbox: Sandbox): SandboxStatus {
+    return {
+      ...sandbox.view(),
+      ips: sandbox.ips,
+      namespaces: sandbox.parts.config.security.namespaces,
+      info: sandboxInfo(sandbox),
+    };
+  }
+
+  #onExit(exited: Exited): void {
+    const { containers, sandboxes } = this.#context;
+    const container = containers.find(exited.id);
+    if (container !== undefined) {
+      container.queue.run(() =>
+        settleExit(this.#context, container, {
+          code: exited.exitCode,
+          finishedAt: exited.finishedAt,
+          oomKilled: exited.oomKilled,
+          error: "",
+        })
+      );
+      return;
+    }
+    const sandbox = sandboxes.find(exited.id);
+    if (sandbox === undefined || sandbox.stopped) return;
+    // Without its infra process a pod that shares PIDs is over: the kubelet makes a new one.
+    log.warn(`The infra process of pod sandbox ${sandbox.id} has exited`, { id: sandbox.id });
+    sandbox.infra = undefined;
+    sandbox.stopped = true;
+    this.#emit("stopped", sandbox, sandbox);
+  }
+
+  async #abandon<T>(
+    id: string,
+    thing: T | undefined,
+    remove: (context: PodContext, thing: T) => Promise<void>,
+  ): Promise<void> {
+    if (thing === undefined) return;
+    log.info(`Nobody has asked again for ${id}, removing it`, { id });
+    await remove(this.#context, thing);
+  }
+
+  #emit(type: ContainerEventType, sandbox: Sandbox, subject: Sandbox | Container): void {
+    if (!this.#context.events.listening || !subject.visible) return;
+    this.#context.events.publish({
+      containerId: subject.id,
+      type,
+      createdAt: now(),
+      sandbox: this.#sandboxStatus(sandbox),
+      containers: Array.from(sandbox.containers, (container) => container.status()),
+    });
+    log.debug(`Container event CONTAINER_${type.toUpperCase()}_EVENT generated for ${subject.id}`);
+  }
+}
+
+/** All, or the one that `id` means; an id that means nothing matches nothing. */
+function matching<T extends { readonly id: string }>(
+  index: IdIndex<T>,
+  id: string | undefined,
+): Iterable<T> {
+  if (id === undefined || id === "") return index.values();
+  const found = index.find(id);
+  return found === undefined ? [] : [found];
+}
+
+function hasLabels(labels: StringMap, wanted: StringMap | undefined): boolean {
+  return Object.entries(wanted ?? {}).every(([key, value]) => labels[key] === value);
+}

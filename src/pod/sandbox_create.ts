@@ -1,0 +1,165 @@
+import { join } from "@std/path";
+import { together, Unwind } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
+import { handlerNamed, type PodContext, reportUndo } from "./context.ts";
+import { removeIfAny, writeFileAtomic } from "./files.ts";
+import { startInfra, stopInfra } from "./infra.ts";
+import { infraName, namespaceFile, newId, sandboxName } from "./names.ts";
+import { namespacePaths, pinNamespaces, unpinNamespaces } from "./namespaces.ts";
+import { networkPod } from "./pod_network.ts";
+import { Sandbox, type SandboxParts } from "./sandbox.ts";
+import { checkSandboxConfig } from "./sandbox_config.ts";
+import { mountShm, unmountShm, writeResolvConf } from "./sandbox_files.ts";
+import { sandboxMetadataJson, spoofedSpec } from "./sandbox_record.ts";
+import { podSysctls } from "./sandbox_sysctls.ts";
+import { step } from "./step.ts";
+import { now } from "./time.ts";
+import type { SandboxConfig } from "./types.ts";
+
+/**
+ * Makes a pod sandbox: its record, and then side by side its cgroup, files, shared memory and
+ * namespaces with the network in them; at last the infra process if a PID namespace is shared.
+ *
+ * @throws {CridError} Saying which step failed. All earlier ones are undone.
+ */
+export async function makeSandbox(
+  context: PodContext,
+  config: SandboxConfig,
+  handlerName: string,
+): Promise<Sandbox> {
+  checkSandboxConfig(config);
+  const handler = handlerNamed(context, handlerName);
+  const name = sandboxName(config.metadata);
+  if (config.security.namespaces.network !== "node") await waitForNetwork(context, name);
+
+  const { store, cgroups } = context;
+  const id = newId();
+  const createdAt = now();
+  const annotated = {
+    ...config,
+    annotations: { ...handler.defaultAnnotations, ...config.annotations },
+  };
+  const planned = plan(context, id, annotated, handlerName, createdAt);
+  await using unwind = new Unwind(reportUndo(`pod sandbox ${name}`));
+
+  await step("sandbox storage creation", () =>
+    store.createContainer({
+      id,
+      names: [infraName(config.metadata), name],
+      image: undefined,
+      metadata: sandboxMetadataJson(id, config.metadata, createdAt),
+    }));
+  unwind.add("storage", () => store.deleteContainer(id));
+
+  const sandbox = new Sandbox(planned);
+  await together(
+    step("sandbox cgroup creation", async () => {
+      unwind.add("cgroup", () => cgroups.removeSandbox(planned.cgroupParent, id));
+      await cgroups.createSandbox(planned.cgroupParent, id);
+    }),
+    step("sandbox log directory", () => makeLogDirectory(planned, context, unwind)),
+    step("sandbox files", () => writeFiles(context, planned)),
+    step("sandbox shm creation", async () => {
+      if (config.security.namespaces.ipc === "node") return;
+      unwind.add("shm", () => unmountShm(planned.shmPath));
+      await mountShm(planned.shmPath, config);
+    }),
+    joinNetwork(context, sandbox, unwind),
+  );
+  if (planned.hasInfra) {
+    await step("sandbox container runtime creation", async () => {
+      unwind.add("infra container", () => stopInfra(context, sandbox));
+      await startInfra(context, sandbox, handler);
+    });
+  } else {
+    const spec = JSON.stringify(spoofedSpec(planned));
+    await writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
+  }
+  unwind.keep();
+  log.info(`Ran pod sandbox ${id} with infra container: ${name}`, { id });
+  return sandbox;
+}
+
+/** Everything about the sandbox that follows from its id and configuration. */
+function plan(
+  context: PodContext,
+  id: string,
+  config: SandboxConfig,
+  runtimeHandler: string,
+  createdAt: bigint,
+): SandboxParts {
+  const { namespaces } = config.security;
+  const { namespacesDir, logDir } = context.options;
+  const runDir = context.store.containerRunDir(id);
+  const hostname = config.hostname ||
+    (namespaces.network === "node" ? Deno.hostname() : id.slice(0, 12));
+  return {
+    id,
+    config,
+    runtimeHandler,
+    createdAt,
+    hostname,
+    logDirectory: config.logDirectory || join(logDir, id),
+    cgroupParent: context.cgroups.parent(config.cgroupParent),
+    namespaces: namespacePaths(namespacesDir, namespaceFile(id), namespaces),
+    resolvPath: join(runDir, "resolv.conf"),
+    hostnamePath: join(runDir, "hostname"),
+    shmPath: namespaces.ipc === "node" ? "/dev/shm" : join(runDir, "shm"),
+    hasInfra: namespaces.pid === "pod" || !context.options.dropInfra,
+  };
+}
+
+/** Blocks until CNI is configured: the kubelet starts pods before the network plugin has come up. */
+async function waitForNetwork(context: PodContext, name: string): Promise<void> {
+  if ((await context.network.status()).ready) return;
+  log.info(`CNI plugin not ready. Waiting to create ${name}`);
+  await context.network.ready();
+}
+
+async function joinNetwork(context: PodContext, sandbox: Sandbox, unwind: Unwind): Promise<void> {
+  const { options, network } = context;
+  const { config, id } = sandbox.parts;
+  const file = namespaceFile(id);
+  await step("sandbox namespace creation", async () => {
+    unwind.add("namespaces", () => unpinNamespaces(options.namespacesDir, file));
+    await pinNamespaces({
+      pinnsPath: options.pinnsPath,
+      directory: options.namespacesDir,
+      file,
+      options: config.security.namespaces,
+      sysctls: podSysctls(options.defaultSysctls, config.sysctls, config.security.namespaces),
+    });
+  });
+  if (sandbox.hostNetwork) return;
+  await step("sandbox network creation", async () => {
+    const pod = networkPod(sandbox.parts);
+    unwind.add("network", () => network.tearDown(pod));
+    sandbox.ips = (await network.setUp(pod)).ips;
+  });
+}
+
+async function makeLogDirectory(
+  parts: SandboxParts,
+  context: PodContext,
+  unwind: Unwind,
+): Promise<void> {
+  const own = parts.logDirectory === join(context.options.logDir, parts.id);
+  if (own) unwind.add("log directory", () => removeLogDirectory(context, parts));
+  await Deno.mkdir(parts.logDirectory, { recursive: true, mode: 0o700 });
+}
+
+/** Removes the log directory that was made because the client named none. */
+export async function removeLogDirectory(context: PodContext, parts: SandboxParts): Promise<void> {
+  if (parts.logDirectory !== join(context.options.logDir, parts.id)) return;
+  await removeIfAny(parts.logDirectory);
+}
+
+async function writeFiles(context: PodContext, parts: SandboxParts): Promise<void> {
+  const runDir = context.store.containerRunDir(parts.id);
+  await Deno.mkdir(runDir, { recursive: true, mode: 0o700 });
+  await together(
+    writeResolvConf(parts.resolvPath, parts.config.dns),
+    Deno.writeTextFile(parts.hostnamePath, parts.hostname + "\n", { mode: 0o644 }),
+    Deno.writeTextFile(join(runDir, ".containerenv"), "", { mode: 0o644 }),
+  );
+}

@@ -1,0 +1,179 @@
+/**
+ * A sandbox on disk: the spec of its infra container with CRI-O's annotations, which is also written
+ * when the infra container has no process, and the text that goes into the store's record.
+ *
+ * @module
+ */
+import type { LinuxResources, OciSpec } from "../oci/mod.ts";
+import type { SandboxMetadata } from "./types.ts";
+import type { PinnedNamespaces, SandboxParts } from "./sandbox.ts";
+import {
+  Key,
+  MANAGER,
+  namespaceOptionsJson,
+  portMappingsJson,
+  readMap,
+  readNamespaceOptions,
+  readPortMappings,
+} from "./annotations.ts";
+import { infraName, sandboxName } from "./names.ts";
+import { noSecurityContext } from "./security_context.ts";
+import { fromRfc3339, toRfc3339 } from "./time.ts";
+
+/** `metadata` of a container record in the store, as CRI-O writes it. */
+export interface StoreMetadata {
+  readonly "pod-name": string;
+  readonly "pod-id": string;
+  readonly "image-name": string;
+  readonly "image-id": string;
+  readonly name: string;
+  readonly "metadata-name": string;
+  readonly uid?: string;
+  readonly namespace?: string;
+  readonly "created-at": number;
+  readonly attempt?: number;
+  readonly pod?: boolean;
+  readonly privileged?: boolean;
+}
+
+/** Reads a store record's metadata; `undefined` when it is not of a Kubernetes container. */
+export function readStoreMetadata(text: string): StoreMetadata | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<StoreMetadata>;
+    return value["pod-id"] && value["pod-name"] ? value as StoreMetadata : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function sandboxMetadataJson(
+  id: string,
+  pod: SandboxMetadata,
+  createdAt: bigint,
+): string {
+  const metadata: StoreMetadata = {
+    "pod-name": sandboxName(pod),
+    "pod-id": id,
+    "image-name": "",
+    "image-id": "",
+    name: infraName(pod),
+    "metadata-name": pod.name,
+    uid: pod.uid,
+    namespace: pod.namespace,
+    "created-at": Number(createdAt / 1_000_000_000n),
+    attempt: pod.attempt,
+    pod: true,
+  };
+  return JSON.stringify(metadata);
+}
+
+/** The annotations that say what a sandbox is. */
+export function sandboxAnnotations(parts: SandboxParts): Record<string, string> {
+  const { config } = parts;
+  const json = JSON.stringify;
+  return {
+    ...config.annotations,
+    [Key.manager]: MANAGER,
+    [Key.annotations]: json(config.annotations),
+    [Key.labels]: json(config.labels),
+    [Key.metadata]: json(config.metadata),
+    [Key.containerId]: parts.id,
+    [Key.containerName]: infraName(config.metadata),
+    [Key.containerType]: "sandbox",
+    [Key.created]: toRfc3339(parts.createdAt),
+    [Key.hostName]: parts.hostname,
+    [Key.cgroupParent]: parts.cgroupParent,
+    [Key.namespaceOptions]: namespaceOptionsJson(config.security.namespaces),
+    [Key.kubeName]: config.metadata.name,
+    [Key.portMappings]: portMappingsJson(config.portMappings),
+    [Key.logPath]: parts.logDirectory,
+    [Key.name]: sandboxName(config.metadata),
+    [Key.namespace]: config.metadata.namespace,
+    [Key.privileged]: String(config.security.privileged),
+    [Key.resolvPath]: parts.resolvPath,
+    [Key.hostnamePath]: parts.hostnamePath,
+    [Key.sandboxId]: parts.id,
+    [Key.sandboxName]: sandboxName(config.metadata),
+    [Key.shmPath]: parts.shmPath,
+    [Key.runtimeHandler]: parts.runtimeHandler,
+    [Key.hostNetwork]: String(config.security.namespaces.network === "node"),
+    ...(parts.hasInfra ? {} : { [Key.spoofed]: "true", "spoofed.crio.io": "true" }),
+    ...(config.resources === undefined ? {} : { [Key.podResources]: json(config.resources) }),
+    ...(config.overhead === undefined ? {} : { [Key.podOverhead]: json(config.overhead) }),
+  };
+}
+
+/** The spec that is written for a sandbox whose infra container has no process. */
+export function spoofedSpec(parts: SandboxParts): Partial<OciSpec> {
+  return {
+    ociVersion: "1.0.2",
+    hostname: parts.hostname,
+    annotations: sandboxAnnotations(parts),
+    linux: { namespaces: namespaceEntries(parts.namespaces) },
+  };
+}
+
+function namespaceEntries(pinned: PinnedNamespaces): { type: string; path: string }[] {
+  return Object.entries(pinned).map(([type, path]) => ({ type, path }));
+}
+
+/**
+ * A sandbox from its spec.
+ *
+ * @throws {Error} When the spec is damaged or not a sandbox's.
+ */
+export function readSandbox(text: string): SandboxParts {
+  const spec = JSON.parse(text) as Partial<OciSpec>;
+  const notes = spec.annotations ?? {};
+  const id = notes[Key.sandboxId];
+  if (id === undefined || notes[Key.containerType] !== "sandbox") {
+    throw new Error("not the spec of a pod sandbox");
+  }
+  const metadata = JSON.parse(notes[Key.metadata] ?? "{}") as Partial<SandboxMetadata>;
+  if (!metadata.name || !metadata.namespace || !metadata.uid) {
+    throw new Error("the pod's name, namespace or uid is missing");
+  }
+  const entries = (spec.linux?.["namespaces"] ?? []) as { type: string; path?: string }[];
+  const pinned: Record<string, string> = {};
+  for (const { type, path } of entries) if (path !== undefined) pinned[type] = path;
+  return {
+    id,
+    config: {
+      metadata: {
+        name: metadata.name,
+        namespace: metadata.namespace,
+        uid: metadata.uid,
+        attempt: metadata.attempt ?? 0,
+      },
+      hostname: notes[Key.hostName] ?? "",
+      logDirectory: notes[Key.logPath] ?? "",
+      dns: undefined,
+      portMappings: readPortMappings(notes[Key.portMappings]),
+      labels: readMap(notes[Key.labels]),
+      annotations: readMap(notes[Key.annotations]),
+      cgroupParent: notes[Key.cgroupParent] ?? "",
+      sysctls: {},
+      security: {
+        ...noSecurityContext(),
+        privileged: notes[Key.privileged] === "true",
+        namespaces: readNamespaceOptions(notes[Key.namespaceOptions]),
+      },
+      resources: readResources(notes[Key.podResources]),
+      overhead: readResources(notes[Key.podOverhead]),
+    },
+    runtimeHandler: notes[Key.runtimeHandler] ?? "",
+    createdAt: fromRfc3339(notes[Key.created] ?? ""),
+    hostname: notes[Key.hostName] ?? "",
+    logDirectory: notes[Key.logPath] ?? "",
+    cgroupParent: notes[Key.cgroupParent] ?? "",
+    namespaces: pinned as PinnedNamespaces,
+    resolvPath: notes[Key.resolvPath] ?? "",
+    hostnamePath: notes[Key.hostnamePath] ?? "",
+    shmPath: notes[Key.shmPath] ?? "",
+    hasInfra: notes[Key.spoofed] !== "true",
+  };
+}
+
+function readResources(text: string | undefined): LinuxResources | undefined {
+  return text === undefined ? undefined : JSON.parse(text) as LinuxResources;
+}

@@ -1,0 +1,90 @@
+import { join } from "@std/path";
+import { errorMessage, together } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { PodContext } from "./context.ts";
+import { removeContainer } from "./container_remove.ts";
+import { stopContainer } from "./container_stop.ts";
+import { writeFileAtomic } from "./files.ts";
+import { stopInfra } from "./infra.ts";
+import { infraName, namespaceFile, sandboxName } from "./names.ts";
+import { unpinNamespaces } from "./namespaces.ts";
+import { networkPod } from "./pod_network.ts";
+import type { Sandbox } from "./sandbox.ts";
+import { removeLogDirectory } from "./sandbox_create.ts";
+import { unmountShm } from "./sandbox_files.ts";
+
+/** Marks in a sandbox's directory, as CRI-O leaves them. */
+export const STOPPED_MARK = "stopped";
+export const NETWORK_STOPPED_MARK = "network-stopped";
+
+/** How often the network of one pod is tried to be taken down. */
+const MAX_NETWORK_FAILURES = 3;
+
+/**
+ * Stops a sandbox: its containers are killed while the network is taken down, then what they shared
+ * goes. Whatever is gone already is no error; what fails is tried again by the next stop.
+ */
+export function stopSandbox(context: PodContext, sandbox: Sandbox): Promise<void> {
+  // Before anything is queued: no container may begin in a pod that is going.
+  sandbox.stopped = true;
+  return sandbox.queue.run(() => tearDown(context, sandbox));
+}
+
+async function tearDown(context: PodContext, sandbox: Sandbox): Promise<void> {
+  const { options, store } = context;
+  const { id } = sandbox;
+  await together(
+    takeNetworkDown(context, sandbox),
+    ...Array.from(sandbox.containers, (container) => stopContainer(context, container, 0)),
+  );
+  await stopInfra(context, sandbox);
+  await unpinNamespaces(options.namespacesDir, namespaceFile(id));
+  if (sandbox.parts.config.security.namespaces.ipc !== "node") unmountShm(sandbox.parts.shmPath);
+  await writeFileAtomic(join(store.containerDir(id), STOPPED_MARK), "").catch(ignoreMissing);
+  log.info(`Stopped pod sandbox: ${id}`, { id });
+}
+
+/**
+ * A plugin that fails is given some tries, since a retry may free the pod's addresses; one that
+ * never succeeds must not keep the pod from going.
+ */
+async function takeNetworkDown(context: PodContext, sandbox: Sandbox): Promise<void> {
+  if (sandbox.hostNetwork || sandbox.networkStopped) return;
+  try {
+    await context.network.tearDown(networkPod(sandbox.parts));
+  } catch (error) {
+    sandbox.networkFailures++;
+    if (sandbox.networkFailures < MAX_NETWORK_FAILURES) throw error;
+    log.error(
+      `giving up on the network of pod sandbox ${sandbox.id} after ` +
+        `${sandbox.networkFailures} tries: ${errorMessage(error)}`,
+      { id: sandbox.id },
+    );
+  }
+  sandbox.networkStopped = true;
+  const mark = join(context.store.containerDir(sandbox.id), NETWORK_STOPPED_MARK);
+  await writeFileAtomic(mark, "").catch(ignoreMissing);
+}
+
+/** Removes a sandbox and all its containers, stopping what still runs; idempotent. */
+export async function removeSandbox(context: PodContext, sandbox: Sandbox): Promise<void> {
+  await stopSandbox(context, sandbox);
+  await together(
+    ...Array.from(sandbox.containers, (container) => removeContainer(context, container)),
+  );
+  await sandbox.queue.run(async () => {
+    const { id, cgroupParent, config } = sandbox.parts;
+    await context.cgroups.removeSandbox(cgroupParent, id);
+    await removeLogDirectory(context, sandbox.parts);
+    await context.store.deleteContainer(id);
+    context.sandboxes.delete(id);
+    context.names.delete(sandboxName(config.metadata));
+    context.names.delete(infraName(config.metadata));
+    log.info(`Removed pod sandbox: ${id}`, { id });
+  });
+}
+
+/** The directory of a sandbox whose storage somebody else has removed. */
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
