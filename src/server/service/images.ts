@@ -1,0 +1,60 @@
+import type { Image, Images } from "../../image/mod.ts";
+import type { ImageServiceServer, ImageSpec } from "../../gen/runtime/v1/api.ts";
+import {
+  imageInfo,
+  readAuth,
+  readReference,
+  writeFsUsage,
+  writeImage,
+  writeImageStatus,
+} from "../convert/image.ts";
+import type { Handlers } from "../grpc/handlers.ts";
+import { chunks } from "./chunks.ts";
+import { now } from "./clock.ts";
+
+/** The whole ImageService. */
+export function imageService(images: Images): Handlers<ImageServiceServer> {
+  const list = async (wanted: ImageSpec | undefined): Promise<readonly Image[]> => {
+    if (wanted === undefined || wanted.image === "") return await images.list();
+    const image = await images.find(wanted.image);
+    return image === undefined ? [] : [image];
+  };
+  return {
+    listImages: async ({ filter }) => ({
+      images: (await list(filter?.image)).map(writeImage),
+    }),
+
+    streamImages: ({ filter }) =>
+      chunks(list(filter?.image), (some) => ({ images: some.map(writeImage) })),
+
+    imageStatus: async ({ image: wanted, verbose }) => {
+      const image = await images.find(readReference(wanted));
+      if (image === undefined) return { image: undefined, info: {} };
+      const info: Record<string, string> = verbose ? { info: imageInfo(image) } : {};
+      return { image: writeImageStatus(image), info };
+    },
+
+    pullImage: async ({ image, auth, sandboxConfig }, { signal }) => ({
+      imageRef: await images.pull({
+        reference: readReference(image),
+        auth: readAuth(auth),
+        namespace: sandboxConfig?.metadata?.namespace ?? "",
+        signal,
+      }),
+    }),
+
+    removeImage: async ({ image }) => {
+      await images.remove(readReference(image));
+      return {};
+    },
+
+    imageFsInfo: async () => {
+      const usage = await images.fsUsage();
+      const timestamp = now();
+      return {
+        imageFilesystems: [writeFsUsage(usage.images, timestamp)],
+        containerFilesystems: [writeFsUsage(usage.containers, timestamp)],
+      };
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import type { Pods } from "../../pod/mod.ts";
+import type { RuntimeHandler, RuntimeServiceServer } from "../../gen/runtime/v1/api.ts";
+import { cgroupDriver } from "../convert/enums.ts";
+import type { Handlers } from "../grpc/handlers.ts";
+import type { CriServerOptions } from "../types.ts";
+import { verboseConfig } from "./verbose_config.ts";
+
+/** Version of the kubelet's runtime API that clients compare with. */
+const KUBELET_API_VERSION = "0.1.0";
+const CRI_VERSION = "v1";
+
+type StatusRpc = "version" | "status" | "runtimeConfig" | "updateRuntimeConfig";
+
+export function statusHandlers(
+  options: CriServerOptions,
+): Pick<Handlers<RuntimeServiceServer>, StatusRpc> {
+  const { pods, runtime, features, config } = options;
+  return {
+    version: () => ({
+      version: KUBELET_API_VERSION,
+      runtimeName: runtime.name,
+      runtimeVersion: runtime.version,
+      runtimeApiVersion: CRI_VERSION,
+    }),
+
+    status: async ({ verbose }) => {
+      const info: Record<string, string> = verbose ? { config: verboseConfig(config()) } : {};
+      return {
+        status: { conditions: await pods.conditions() },
+        info,
+        runtimeHandlers: runtimeHandlers(pods, config().runtime.default_runtime),
+        features,
+      };
+    },
+
+    runtimeConfig: () => ({
+      linux: { cgroupDriver: cgroupDriver.write(pods.cgroupDriver) },
+    }),
+
+    updateRuntimeConfig: ({ runtimeConfig }) => {
+      pods.updateRuntimeConfig(runtimeConfig?.networkConfig?.podCidr ?? "");
+      return {};
+    },
+  };
+}
+
+/** Every handler by its name, and the default one again under the empty name that pods use. */
+function runtimeHandlers(pods: Pods, defaultName: string): RuntimeHandler[] {
+  const handlers = pods.handlers().filter(({ name }) => name !== "").map((handler) => ({
+    name: handler.name,
+    features: {
+      recursiveReadOnlyMounts: handler.recursiveReadonlyMounts,
+      userNamespaces: handler.userNamespaces,
+    },
+  }));
+  const unnamed = handlers
+    .filter(({ name }) => name === defaultName)
+    .map((handler) => ({ ...handler, name: "" }));
+  return [...handlers, ...unnamed];
+}
