@@ -1,10 +1,72 @@
 /**
- * Builds `dist/crid`.
+ * Builds `dist/crid`, one static file: `deno run -A scripts/build.ts [--native]`.
+ * With `--native` only the native programs, to `dist/native`.
  *
  * @module
  */
+import { join } from "@std/path";
+import { bundle } from "./build/bundle.ts";
+import { compile } from "./build/compile.ts";
+import { buildLauncher } from "./build/launcher.ts";
 import { buildNative, HELPERS } from "./build/native.ts";
+import { repository } from "./build/paths.ts";
+import { PERMISSIONS, RUNTIME_FLAGS } from "./build/permissions.ts";
+
+/** Keeps a build from asking or writing anything outside the unpacked directory. */
+const RUN_VARIABLES = ["DENO_DIR=%/cache", "DENO_NO_UPDATE_CHECK=1"];
+
+async function build(): Promise<void> {
+  const started = performance.now();
+  const dist = join(repository, "dist");
+  const out = join(dist, "crid");
+  report("native", await sizeOf(await buildNative(HELPERS)));
+
+  const bundles = await bundle();
+  const directory = join(dist, "bundle");
+  await Deno.mkdir(directory, { recursive: true });
+  for (const [name, content] of bundles) {
+    await Deno.writeFile(join(directory, name), content);
+    report(name, kilobytes(content.length));
+  }
+
+  const compiled = await compile(directory, [...bundles.keys()], join(dist, ".compiled"));
+  if ("program" in compiled) {
+    report("runtime", "deno compile");
+    await buildLauncher({
+      ...{ out, program: compiled.program, arguments: [], variables: [] },
+      files: new Map(),
+    });
+    await Deno.remove(compiled.program);
+  } else {
+    report("runtime", `deno ${Deno.version.deno} run by our launcher (${compiled.refused})`);
+    await buildLauncher({
+      ...{ out, program: Deno.execPath(), variables: RUN_VARIABLES },
+      arguments: ["run", ...RUNTIME_FLAGS, ...PERMISSIONS, "%/bundle/mod.js"],
+      files: new Map([...bundles].map(([name, content]) => [`bundle/${name}`, content])),
+    });
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  report("dist/crid", `${await sizeOf(out)}, built in ${seconds} s`);
+}
+
+async function sizeOf(path: string): Promise<string> {
+  return kilobytes((await Deno.stat(path)).size);
+}
+
+function kilobytes(bytes: number): string {
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function report(what: string, text: string): void {
+  console.log(`  ${what.padEnd(18)} ${text}`);
+}
 
 if (import.meta.main) {
-  console.log(`native     ${await buildNative(HELPERS)}`);
+  try {
+    if (Deno.args.includes("--native")) await buildNative(HELPERS);
+    else await build();
+  } catch (error) {
+    console.error(`build: ${error instanceof Error ? error.message : error}`);
+    Deno.exit(1);
+  }
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int fail(struct failure *failure, int error, const char *format, ...) {
+void record_failure(struct failure *failure, int error, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(failure->text, sizeof failure->text, format, arguments);
@@ -14,5 +14,4 @@ int fail(struct failure *failure, int error, const char *format, ...) {
         snprintf(failure->text + length, sizeof failure->text - (size_t)length, ": %s",
                  strerror(error));
     }
-    return -1;
 }

@@ -6,6 +6,8 @@ struct failure {
     char text[1024];
 };
 
-/* Records a failure and returns -1. The text of `error` is appended unless it is 0. */
-int fail(struct failure *failure, int error, const char *format, ...)
+/* Records a failure; is -1. The text of `error` (the second argument) is appended unless it is 0. */
+#define fail(...) (record_failure(__VA_ARGS__), -1)
+
+void record_failure(struct failure *failure, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

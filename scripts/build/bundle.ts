@@ -1,0 +1,84 @@
+/**
+ * Bundles the program and its workers: one JavaScript file for each isolate.
+ *
+ * @module
+ */
+import * as esbuild from "esbuild";
+import { basename, join } from "@std/path";
+import { repository } from "./paths.ts";
+
+/** The entry and the workers it starts, relative to the repository. Each becomes `<name>.js`. */
+export const ENTRY_POINTS: readonly string[] = [
+  "mod.ts",
+  "src/isolates/cri_worker.ts",
+  "src/isolates/pull_worker.ts",
+  "src/isolates/unpack_worker.ts",
+];
+
+/** `require` and `__dirname` for the CommonJS packages among the dependencies. */
+const BANNER =
+  `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url); const __dirname = import.meta.dirname, __filename = import.meta.filename;`;
+
+/**
+ * Bundles `entryPoints`.
+ *
+ * @returns File name and content of each bundle.
+ */
+export async function bundle(
+  entryPoints: readonly string[] = ENTRY_POINTS,
+): Promise<Map<string, Uint8Array>> {
+  try {
+    const result = await esbuild.build({
+      absWorkingDir: repository,
+      // The bundles lie side by side, whatever directories they come from.
+      entryPoints: entryPoints.map((path) => ({ in: path, out: basename(path, ".ts") })),
+      outdir: "dist/bundle",
+      write: false,
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      target: "esnext",
+      charset: "utf8",
+      legalComments: "none",
+      // Names stay readable in stack traces; there is no network to save.
+      minifyWhitespace: true,
+      minifySyntax: true,
+      banner: { js: BANNER },
+      plugins: [await importMap()],
+      logLevel: "silent",
+    });
+    return new Map(result.outputFiles.map((file) => {
+      const name = basename(file.path);
+      return [name, name === "mod.js" ? withoutLoaderPath(file.contents) : file.contents];
+    }));
+  } finally {
+    await esbuild.stop();
+  }
+}
+
+/** The launcher's library path is for this process; programs that it starts have their own. */
+function withoutLoaderPath(code: Uint8Array): Uint8Array {
+  const prelude = `if (Deno.env.has("CRID_SELF")) Deno.env.delete("LD_LIBRARY_PATH");\n`;
+  return new TextEncoder().encode(prelude + new TextDecoder().decode(code));
+}
+
+/** Resolves bare names as deno.json does. */
+async function importMap(): Promise<esbuild.Plugin> {
+  const config = JSON.parse(await Deno.readTextFile(join(repository, "deno.json"))) as {
+    imports: Record<string, string>;
+  };
+  return {
+    name: "import-map",
+    setup(build) {
+      build.onResolve({ filter: /^[^./]/ }, (args) => {
+        if (args.kind === "entry-point") return undefined;
+        const target = config.imports[args.path];
+        if (target === undefined) return undefined;
+        if (target.startsWith("node:")) return { path: target, external: true };
+        // npm:@scope/name@1.2.3/sub → @scope/name/sub, found in node_modules.
+        const path = target.replace(/^npm:((?:@[^/]+\/)?[^@/]+)@[^/]+/, "$1");
+        return build.resolve(path, { resolveDir: repository, kind: args.kind });
+      });
+    },
+  };
+}
