@@ -1,1 +1,27 @@
+/**
+ * Images: references, registries, the pull pipeline and what CRI asks about images.
+ *
+ * The work is spread over isolates: {@linkcode createImages} lives in `cri`, {@linkcode serveRegistry} in
+ * `pull`, {@linkcode serveUnpacker} in each `unpack` worker; see types.ts for what they say to each other.
+ *
+ * @module
+ */
+
 export type * from "./types.ts";
+export { connectRegistry, connectUnpacker, serveUnpacker, type UnpackLayer } from "./peers.ts";
+export { serveRegistry } from "./registry/peer.ts";
+export {
+  type RegistryOptions,
+  registryOptions,
+  registryReadPaths,
+  type RegistrySettings,
+} from "./registry/options.ts";
+export { type RetryPolicy } from "./registry/retry.ts";
+export { type RegistriesFiles } from "./registries_conf.ts";
+export { type ShortNameMode } from "./short_names.ts";
+export {
+  formatReference,
+  type ImageReference,
+  parseReference,
+  repositoryName,
+} from "./reference.ts";

@@ -105,6 +105,8 @@ export interface RegistryPeer {
     readonly session: number;
     readonly blob: BlobDescriptor;
     readonly port: MessagePort;
+    /** `size` leaves the digest to the taker, who hashes the bytes anyway; `digest` if not given. */
+    readonly verify?: "digest" | "size";
   }, signal: AbortSignal): Promise<void>;
   /** The image is done: forget its tokens and connections. */
   close(session: number): void;

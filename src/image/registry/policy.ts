@@ -1,0 +1,139 @@
+/**
+ * policy.json: which images may be pulled, containers-policy.json(5).
+ *
+ * @module
+ */
+
+import { CridError, errorMessage } from "../../failure/mod.ts";
+import { quote } from "../digest.ts";
+import { formatReference, type ImageReference, repositoryName } from "../reference.ts";
+
+/** One requirement; the members of types other than these two are read by those who verify them. */
+export interface PolicyRequirement {
+  readonly type: string;
+}
+
+/** A policy file. */
+export interface Policy {
+  readonly default: readonly PolicyRequirement[];
+  /** Requirements by scope, for images from registries. */
+  readonly docker: ReadonlyMap<string, readonly PolicyRequirement[]>;
+  readonly file: string;
+}
+
+const REQUIREMENT_TYPES = new Set([
+  "insecureAcceptAnything",
+  "reject",
+  "signedBy",
+  "signedBaseLayer",
+  "sigstoreSigned",
+]);
+
+/**
+ * Reads a policy. As in all container tools, anything unknown in it is an error: a policy that is not
+ * understood must not let images through.
+ *
+ * @throws {CridError} `failed_precondition` naming the file.
+ */
+export async function loadPolicy(file: string): Promise<Policy> {
+  try {
+    return parsePolicy(file, JSON.parse(await Deno.readTextFile(file)));
+  } catch (error) {
+    const hint = error instanceof Deno.errors.NotFound
+      ? "; without a policy no image may be pulled"
+      : "";
+    throw new CridError(
+      "failed_precondition",
+      `read the signature policy ${file}: ${errorMessage(error)}${hint}`,
+      { cause: error },
+    );
+  }
+}
+
+function parsePolicy(file: string, json: unknown): Policy {
+  const root = members(json, "the policy", ["default", "transports"]);
+  const docker = new Map<string, readonly PolicyRequirement[]>();
+  if (root.default === undefined) throw new Error("default is missing");
+  const transports = root.transports === undefined ? {} : members(root.transports, "transports");
+  for (const [transport, scopes] of Object.entries(transports)) {
+    for (const [scope, list] of Object.entries(members(scopes, `transports.${transport}`))) {
+      const parsed = requirements(list, `transports.${transport}.${quote(scope)}`);
+      if (transport === "docker") docker.set(scope, parsed);
+    }
+  }
+  return { file, docker, default: requirements(root.default, "default") };
+}
+
+function requirements(value: unknown, where: string): PolicyRequirement[] {
+  if (!Array.isArray(value) || value.length === 0) {
+    throw new Error(`${where} is no list, or an empty one`);
+  }
+  return value.map((item) => {
+    const requirement = members(item, where);
+    const type = requirement.type;
+    if (typeof type !== "string" || !REQUIREMENT_TYPES.has(type)) {
+      throw new Error(`${where}: unknown requirement type ${quote(String(type))}`);
+    }
+    if (type === "insecureAcceptAnything" || type === "reject") members(item, where, ["type"]);
+    return { ...requirement, type };
+  });
+}
+
+function members(value: unknown, where: string, known?: string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Error(`${where} is no object`);
+  }
+  const unknown = known && Object.keys(value).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw new Error(`${where}: unknown member ${quote(unknown)}`);
+  return value as Record<string, unknown>;
+}
+
+/**
+ * The requirements for images of this name: those of the most specific scope that the policy has.
+ * Scopes go from the full reference over the repository, its parents, the host and the domains above it
+ * to the default of all registries and the default of all.
+ */
+export function requirementsFor(
+  policy: Policy,
+  reference: ImageReference,
+): readonly PolicyRequirement[] {
+  for (const scope of scopes(reference)) {
+    const found = policy.docker.get(scope);
+    if (found !== undefined) return found;
+  }
+  return policy.default;
+}
+
+function* scopes(reference: ImageReference): Generator<string> {
+  yield formatReference(reference);
+  for (
+    let name = repositoryName(reference);
+    name.includes("/");
+    name = name.slice(0, name.lastIndexOf("/"))
+  ) yield name;
+  yield reference.domain;
+  const hostname = reference.domain.replace(/:[0-9]+$/, "");
+  for (let dot = hostname.indexOf("."); dot >= 0; dot = hostname.indexOf(".", dot + 1)) {
+    yield `*${hostname.slice(dot)}`;
+  }
+  yield "";
+}
+
+/**
+ * Refuses an image that the policy rejects.
+ *
+ * @throws {CridError} `permission_denied`, with the words that the kubelet looks for.
+ */
+export function checkPolicy(policy: Policy, reference: ImageReference): void {
+  const name = formatReference(reference);
+  for (const { type } of requirementsFor(policy, reference)) {
+    if (type === "insecureAcceptAnything") continue;
+    const why = type === "reject"
+      ? `running image ${name} is rejected by policy`
+      : `policy requires ${type} of image ${name}, which is not supported, so it is rejected`;
+    throw new CridError(
+      "permission_denied",
+      `SignatureValidationFailed: source image rejected: ${why} (${policy.file})`,
+    );
+  }
+}

@@ -1,0 +1,78 @@
+import { CridError } from "../../failure/mod.ts";
+import { formatReference, type ImageReference, parseReference } from "../reference.ts";
+import type { MirrorEntry, RegistriesConf, RegistryEntry } from "../registries_conf.ts";
+
+/** One place from which an image may be fetched. */
+export interface PullSource {
+  /** The name at this place; the image is recorded under its logical name, never under this one. */
+  readonly reference: ImageReference;
+  readonly insecure: boolean;
+  readonly isMirror: boolean;
+}
+
+/**
+ * Where to look for `reference`: the mirrors that may serve it, in order, then the registry itself.
+ *
+ * @throws {CridError} `permission_denied` when the registry is blocked.
+ */
+export function pullSources(
+  conf: RegistriesConf,
+  reference: ImageReference,
+): readonly PullSource[] {
+  const name = formatReference(reference);
+  const found = findRegistry(conf, name);
+  if (found === undefined) return [{ reference, insecure: false, isMirror: false }];
+  const { entry, length } = found;
+  if (entry.blocked) {
+    throw new CridError(
+      "permission_denied",
+      `registry ${entry.prefix} is blocked in ${entry.file}`,
+    );
+  }
+  const at = (location: string) =>
+    location === "" ? reference : parseReference(location + name.slice(length));
+  return [
+    ...entry.mirrors.filter((mirror) => serves(mirror, reference)).map((mirror) => ({
+      reference: at(mirror.location),
+      insecure: mirror.insecure,
+      isMirror: true,
+    })),
+    { reference: at(entry.location), insecure: entry.insecure, isMirror: false },
+  ];
+}
+
+function serves(mirror: MirrorEntry, reference: ImageReference): boolean {
+  if (mirror.pullFrom === "all") return true;
+  return (mirror.pullFrom === "digest-only") === (reference.digest !== undefined);
+}
+
+/** The entry with the longest prefix of `name`, and how much of the name that is. */
+function findRegistry(
+  conf: RegistriesConf,
+  name: string,
+): { readonly entry: RegistryEntry; readonly length: number } | undefined {
+  let best: { readonly entry: RegistryEntry; readonly length: number } | undefined;
+  for (const entry of conf.registries) {
+    const length = matchLength(entry.prefix, name);
+    if (length === undefined) continue;
+    if (best === undefined || entry.prefix.length > best.entry.prefix.length) {
+      best = { entry, length };
+    }
+  }
+  return best;
+}
+
+function matchLength(prefix: string, name: string): number | undefined {
+  if (!prefix.startsWith("*.")) {
+    return name.startsWith(prefix) && isBoundary(name[prefix.length]) ? prefix.length : undefined;
+  }
+  const host = name.slice(0, name.indexOf("/"));
+  const hostname = host.replace(/:[0-9]+$/, "");
+  const suffix = prefix.slice(1);
+  if (host.endsWith(suffix)) return host.length;
+  return hostname.endsWith(suffix) ? hostname.length : undefined;
+}
+
+function isBoundary(character: string | undefined): boolean {
+  return character === undefined || "/:@".includes(character);
+}
