@@ -8,30 +8,13 @@
  * @module
  */
 import { CridError } from "../failure/mod.ts";
-
-const library = Deno.dlopen("libc.so.6", {
-  open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
-  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  write_elsewhere: {
-    name: "write",
-    parameters: ["i32", "buffer", "usize"],
-    result: "isize",
-    nonblocking: true,
-  },
-  close: { parameters: ["i32"], result: "i32" },
-  mkdir: { parameters: ["buffer", "u32"], result: "i32" },
-  rmdir: { parameters: ["buffer"], result: "i32" },
-  getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
-  access: { parameters: ["buffer", "i32"], result: "i32" },
-  __errno_location: { parameters: [], result: "pointer" },
-  strerror: { parameters: ["i32"], result: "pointer" },
-});
-const libc = library.symbols;
+import { errnoText } from "./errno.ts";
+import { AT_FDCWD } from "./fd.ts";
+import { cString, lastErrno, libc } from "./libc.ts";
 
 const O_RDONLY = 0;
 const O_WRONLY = 1;
+const AT_REMOVEDIR = 0x200;
 const O_CLOEXEC = 0o2000000;
 const ENOENT = 2;
 const ESRCH = 3;
@@ -54,8 +37,7 @@ export class KernelFileError extends CridError {
   readonly errno: number;
 
   constructor(doing: string, path: string, errno: number) {
-    const text = Deno.UnsafePointerView.getCString(libc.strerror(errno)!);
-    super("internal", `${doing} ${path}: ${text}`);
+    super("internal", `${doing} ${path}: ${errnoText(errno)}`);
     this.errno = errno;
   }
 }
@@ -66,13 +48,13 @@ export class KernelFileError extends CridError {
  * @throws {KernelFileError} for every other failure.
  */
 export function readKernelFile(path: string): string | undefined {
-  const fd = libc.open(cString(path), O_RDONLY | O_CLOEXEC, 0);
+  const fd = libc().openat(AT_FDCWD, cString(path), O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return goneOrThrow("open", path);
   try {
     let text = "";
     let rest: Uint8Array[] | undefined;
     for (;;) {
-      const size = Number(libc.read(fd, buffer, BigInt(buffer.length)));
+      const size = Number(libc().read(fd, buffer, BigInt(buffer.length)));
       if (size < 0) return goneOrThrow("read", path);
       if (size === 0) break;
       // Most files end with their first read: decode in place, collect only what is longer.
@@ -82,7 +64,7 @@ export function readKernelFile(path: string): string | undefined {
     }
     return rest === undefined ? text : decodeAll(rest);
   } finally {
-    libc.close(fd);
+    libc().close(fd);
   }
 }
 
@@ -95,9 +77,9 @@ export function writeKernelFile(path: string, text: string): void {
   const fd = openForWriting(path);
   try {
     const bytes = encoder.encode(text);
-    if (Number(libc.write(fd, bytes, BigInt(bytes.length))) < 0) fail("write", path);
+    if (Number(libc().write(fd, bytes, BigInt(bytes.length))) < 0) fail("write", path);
   } finally {
-    libc.close(fd);
+    libc().close(fd);
   }
 }
 
@@ -112,12 +94,12 @@ export async function writeSlowKernelFile(path: string, text: string): Promise<v
   const fd = openForWriting(path);
   try {
     const bytes = encoder.encode(text);
-    const written = await libc.write_elsewhere(fd, bytes, BigInt(bytes.length));
-    if (Number(written) < 0 && Number(libc.write(fd, bytes, BigInt(bytes.length))) < 0) {
+    const written = await libc().writeInThread(fd, bytes, BigInt(bytes.length));
+    if (Number(written) < 0 && Number(libc().write(fd, bytes, BigInt(bytes.length))) < 0) {
       fail("write", path);
     }
   } finally {
-    libc.close(fd);
+    libc().close(fd);
   }
 }
 
@@ -133,12 +115,12 @@ export interface KernelEntry {
  * @throws {KernelFileError} for every other failure.
  */
 export function listKernelDirectory(path: string): readonly KernelEntry[] | undefined {
-  const fd = libc.open(cString(path), O_RDONLY | O_CLOEXEC, 0);
+  const fd = libc().openat(AT_FDCWD, cString(path), O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return goneOrThrow("open", path);
   try {
     const entries: KernelEntry[] = [];
     for (;;) {
-      const size = Number(libc.getdents64(fd, buffer, BigInt(buffer.length)));
+      const size = Number(libc().getdents64(fd, buffer, BigInt(buffer.length)));
       if (size < 0) return goneOrThrow("list", path);
       if (size === 0) return entries;
       // struct linux_dirent64: u64 inode, i64 offset, u16 length, u8 type, then the name and NUL.
@@ -153,7 +135,7 @@ export function listKernelDirectory(path: string): readonly KernelEntry[] | unde
       }
     }
   } finally {
-    libc.close(fd);
+    libc().close(fd);
   }
 }
 
@@ -164,8 +146,8 @@ export function listKernelDirectory(path: string): readonly KernelEntry[] | unde
  * @throws {KernelFileError}
  */
 export function makeKernelDirectory(path: string): boolean {
-  if (libc.mkdir(cString(path), 0o755) === 0) return true;
-  if (errno() === EEXIST) return false;
+  if (libc().mkdirat(AT_FDCWD, cString(path), 0o755) === 0) return true;
+  if (lastErrno() === EEXIST) return false;
   return fail("make", path);
 }
 
@@ -175,7 +157,7 @@ export function makeKernelDirectory(path: string): boolean {
  * @throws {KernelFileError} with errno EBUSY (16) for a cgroup in use.
  */
 export function removeKernelDirectory(path: string): void {
-  if (libc.rmdir(cString(path)) !== 0) goneOrThrow("remove", path);
+  if (libc().unlinkat(AT_FDCWD, cString(path), AT_REMOVEDIR) !== 0) goneOrThrow("remove", path);
 }
 
 /**
@@ -184,24 +166,19 @@ export function removeKernelDirectory(path: string): void {
  * @throws {KernelFileError} for every other failure.
  */
 export function readKernelLink(path: string): string | undefined {
-  const size = Number(libc.readlink(cString(path), buffer, BigInt(buffer.length)));
+  const size = Number(libc().readlinkat(AT_FDCWD, cString(path), buffer, BigInt(buffer.length)));
   if (size < 0) return goneOrThrow("read the link", path);
   return decoder.decode(buffer.subarray(0, size));
 }
 
 /** Whether there is anything at `path`. */
 export function kernelFileExists(path: string): boolean {
-  return libc.access(cString(path), 0) === 0;
+  return libc().faccessat(AT_FDCWD, cString(path), 0, 0) === 0;
 }
 
 function openForWriting(path: string): number {
-  const fd = libc.open(cString(path), O_WRONLY | O_CLOEXEC, 0);
+  const fd = libc().openat(AT_FDCWD, cString(path), O_WRONLY | O_CLOEXEC, 0);
   return fd < 0 ? fail("open", path) : fd;
-}
-
-function cString(path: string): Uint8Array<ArrayBuffer> {
-  if (path.includes("\0")) throw new CridError("invalid_argument", `path with a NUL: ${path}`);
-  return encoder.encode(path + "\0");
 }
 
 function decodeAll(chunks: readonly Uint8Array[]): string {
@@ -214,15 +191,11 @@ function decodeAll(chunks: readonly Uint8Array[]): string {
   return decoder.decode(whole);
 }
 
-function errno(): number {
-  return new Deno.UnsafePointerView(libc.__errno_location()!).getInt32();
-}
-
 function goneOrThrow(doing: string, path: string): undefined {
-  const number = errno();
+  const number = lastErrno();
   if (!GONE.has(number)) throw new KernelFileError(doing, path, number);
 }
 
 function fail(doing: string, path: string): never {
-  throw new KernelFileError(doing, path, errno());
+  throw new KernelFileError(doing, path, lastErrno());
 }

@@ -1,8 +1,71 @@
 /**
  * The kernel, and the only place with FFI.
  *
+ * Deno refuses everything below /proc, /sys and most of /dev to an isolate that does not hold all
+ * permissions without scope, and the isolates of crid do not: read and write there with
+ * `readKernelFile`, `writeKernelFile`, `listKernelDirectory`, `readKernelLink` and `stat`.
+ *
  * @module
  */
+
+export { Errno, isErrno } from "./errno.ts";
+export { AT_FDCWD, Fd, open, openAt, OpenFlag, pathOf, syncFileSystem } from "./fd.ts";
+export { type FileStat, lstatAt, lstatIfThere, stat, statFd } from "./stat.ts";
+export { type FileSystemInfo, FsMagic, statfs } from "./statfs.ts";
+export {
+  cloneMount,
+  mapMountIds,
+  MAX_MOUNT_DATA,
+  mount,
+  MountAttribute,
+  MountFlag,
+  mountNew,
+  moveMount,
+  umount,
+  UmountFlag,
+} from "./mount.ts";
+export {
+  isMountPoint,
+  type MountInfo,
+  mountInfo,
+  mountsBelow,
+  parseMountInfo,
+} from "./mount_info.ts";
+export { deviceNumber, deviceParts, FileType, mknod } from "./node.ts";
+export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from "./xattr.ts";
+export { type LockMode, OfdLock } from "./lock.ts";
+export { PidFd } from "./pidfd.ts";
+export {
+  type MadeFile,
+  mkdirInRoot,
+  openInRoot,
+  readFileInRoot,
+  resolveInRoot,
+  type Root,
+  touchInRoot,
+} from "./rooted.ts";
+export {
+  bootTime,
+  CLOCK_TICKS,
+  parseProcessStat,
+  processArguments,
+  processStartTime,
+  type ProcessStat,
+  processStat,
+  processState,
+  processStatus,
+} from "./proc.ts";
+export {
+  CAPABILITIES,
+  capabilities,
+  type Capability,
+  getRlimit,
+  RLIM_INFINITY,
+  type Rlimit,
+  type RlimitName,
+  RLIMITS,
+  setRlimit,
+} from "./limits.ts";
 
 export {
   DEFAULT_PATH,

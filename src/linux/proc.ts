@@ -1,0 +1,69 @@
+import { readKernelFile } from "./kernel_files.ts";
+
+/** A process as /proc/<pid>/stat has it, as far as crid needs it. */
+export interface ProcessStat {
+  readonly pid: number;
+  readonly command: string;
+  /** `R` running, `S` sleeping, `D` in the kernel, `T` stopped, `t` traced, `Z` zombie, `X` dead, `I` idle. */
+  readonly state: string;
+  readonly parent: number;
+  /** Clock ticks since boot; with the pid it names a process for as long as the host is up. */
+  readonly startTime: number;
+}
+
+/** Reads the stat of a process; `undefined` when there is none. */
+export function processStat(pid: number): ProcessStat | undefined {
+  const text = readKernelFile(`/proc/${pid}/stat`);
+  return text === undefined || text === "" ? undefined : parseProcessStat(text);
+}
+
+/** Parses a line of /proc/<pid>/stat; the command may hold blanks and parentheses (proc(5)). */
+export function parseProcessStat(text: string): ProcessStat {
+  const open = text.indexOf("(");
+  const close = text.lastIndexOf(")");
+  const fields = text.slice(close + 2).trim().split(" ");
+  return {
+    pid: Number(text.slice(0, open)),
+    command: text.slice(open + 1, close),
+    state: fields[0] ?? "",
+    parent: Number(fields[1]),
+    startTime: Number(fields[19]),
+  };
+}
+
+/** When a process was started, in clock ticks since boot; `undefined` when there is none. */
+export function processStartTime(pid: number): number | undefined {
+  return processStat(pid)?.startTime;
+}
+
+/** The state letter of a process, see {@linkcode ProcessStat.state}; `undefined` when there is none. */
+export function processState(pid: number): string | undefined {
+  return processStat(pid)?.state;
+}
+
+/** The fields of /proc/<pid>/status by name; `undefined` when there is no such process. */
+export function processStatus(pid: number | "self"): ReadonlyMap<string, string> | undefined {
+  const text = readKernelFile(`/proc/${pid}/status`);
+  if (text === undefined) return undefined;
+  const fields = new Map<string, string>();
+  for (const line of text.split("\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  return fields;
+}
+
+/** The command line of a process, one word an entry; empty for a kernel thread or one that is gone. */
+export function processArguments(pid: number): string[] {
+  const text = readKernelFile(`/proc/${pid}/cmdline`) ?? "";
+  return text === "" ? [] : text.replace(/\0$/, "").split("\0");
+}
+
+/** Clock ticks a second, the unit of start times: the same on every architecture of Linux. */
+export const CLOCK_TICKS = 100;
+
+/** When the host was started, in seconds since the epoch. */
+export function bootTime(): number {
+  const line = readKernelFile("/proc/stat")?.split("\n").find((line) => line.startsWith("btime "));
+  return Number(line?.slice("btime ".length));
+}
