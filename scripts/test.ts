@@ -1,0 +1,111 @@
+/**
+ * Runs every check and test suite and counts: `deno run -A scripts/test.ts [SUITE|PATH...]`.
+ * The last line is `N passed, N failed, N skipped`.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { repository } from "./build/paths.ts";
+import { add, type Count, NOTHING, readReport } from "./test/report.ts";
+
+/** One part of the whole: a check by a tool, or a directory of tests. */
+type Stage =
+  | { readonly kind: "tool"; readonly name: string; readonly args: readonly string[] }
+  | { readonly kind: "tests"; readonly name: string; readonly paths: readonly string[] };
+
+const CHECKS: readonly Stage[] = [
+  { kind: "tool", name: "check", args: ["task", "--quiet", "check"] },
+  { kind: "tool", name: "lint", args: ["task", "--quiet", "lint"] },
+  { kind: "tool", name: "fmt", args: ["fmt", "--check", "--quiet"] },
+  { kind: "tool", name: "build", args: ["run", "-A", "scripts/build.ts"] },
+];
+const SUITES = ["unit", "integration", "conformance"] as const;
+
+function stagesFor(wanted: readonly string[]): readonly Stage[] {
+  if (wanted.length === 0) return [...CHECKS, ...SUITES.map(suite)];
+  const build = CHECKS.filter(({ name }) => name === "build");
+  const paths = wanted.filter((word) => !isSuite(word));
+  const suites = wanted.filter(isSuite).map(suite);
+  return [
+    ...build,
+    ...suites,
+    ...(paths.length === 0 ? [] : [{ kind: "tests", name: "files", paths } as const]),
+  ];
+}
+
+function isSuite(word: string): boolean {
+  return (SUITES as readonly string[]).includes(word);
+}
+
+function suite(name: string): Stage {
+  return { kind: "tests", name, paths: [`tests/${name}`] };
+}
+
+/** Why a suite cannot run on this machine; said, and counted as skipped. */
+async function obstacle(stage: Stage): Promise<string | undefined> {
+  if (stage.kind === "tool" || stage.name === "unit") return undefined;
+  if (Deno.uid() !== 0) return "it needs root";
+  if (stage.name === "conformance" && !await hasGo()) {
+    return "crictl and critest are built with Go, which is not installed";
+  }
+  return undefined;
+}
+
+async function hasGo(): Promise<boolean> {
+  const directories = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/local/go/bin"];
+  for (const directory of directories) {
+    if (await Deno.stat(join(directory, "go")).then(() => true, () => false)) return true;
+  }
+  return false;
+}
+
+async function runStage(stage: Stage): Promise<Count> {
+  const why = await obstacle(stage);
+  if (why !== undefined) {
+    console.log(`${stage.name}: skipped: ${why}`);
+    return { ...NOTHING, skipped: 1 };
+  }
+  return stage.kind === "tool" ? await runTool(stage.args) : await runTests(stage.paths);
+}
+
+async function runTool(args: readonly string[]): Promise<Count> {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: repository,
+  }).spawn().status;
+  return success ? { ...NOTHING, passed: 1 } : { ...NOTHING, failed: 1 };
+}
+
+async function runTests(paths: readonly string[]): Promise<Count> {
+  const report = await Deno.makeTempFile({ prefix: "crid-test-", suffix: ".xml" });
+  try {
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--no-check", "--parallel", `--junit-path=${report}`, ...paths],
+      cwd: repository,
+      env: { NO_COLOR: "1" },
+    }).spawn().status;
+    const count = readReport(await Deno.readTextFile(report));
+    // A file that could not be loaded is in no report.
+    return success || count.failed > 0 ? count : { ...count, failed: 1 };
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+if (import.meta.main) {
+  let total = NOTHING;
+  for (const stage of stagesFor(Deno.args)) {
+    console.log(`\n=== ${stage.name}`);
+    const started = performance.now();
+    const count = await runStage(stage);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`=== ${stage.name}: ${describe(count)} in ${seconds} s`);
+    total = add(total, count);
+  }
+  console.log(`\n${describe(total)}`);
+  if (total.failed > 0) Deno.exit(1);
+}
+
+function describe({ passed, failed, skipped }: Count): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
