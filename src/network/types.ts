@@ -23,6 +23,10 @@ export interface NetworkPod {
   /** Pod annotations: bandwidth limits, and the CNI pod-annotations capability. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly cgroupParent: string;
+  /** Addresses with prefix length to ask for, through the `ips` capability. */
+  readonly ips?: readonly string[];
+  /** Hardware address to ask for, through the `mac` capability. */
+  readonly mac?: string;
 }
 
 /** What the chain of plugins has answered. */
@@ -47,6 +51,35 @@ export interface NetworkOptions {
   readonly defaultNetwork: string;
   /** Result cache, `/var/lib/cni` (results below `results/`). */
   readonly cacheDir: string;
+  /**
+   * Names this runtime in the cache, so that {@linkcode Network.collectGarbage} leaves alone what
+   * another runtime on the node keeps there. Give each instance its own: its storage root. Default
+   * `crid`.
+   */
+  readonly owner?: string;
+  /**
+   * `cni_status_grace_period`. Above 0: how long a network that was ready may fail before the status
+   * says so. 0: as CRI-O then does, what was ready once stays ready. Missing: said at once.
+   */
+  readonly statusGracePeriodMs?: number;
+  /** What plugins inherit besides the `CNI_` variables. Default: `PATH`. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Milliseconds for a whole chain. */
+  readonly limits?: Partial<NetworkLimits>;
+}
+
+/** Milliseconds that one command may take along the whole chain. */
+export interface NetworkLimits {
+  /** Default 5 minutes, as CRI-O. */
+  readonly add: number;
+  /** Default 1 minute, as CRI-O. */
+  readonly del: number;
+  /** Default 1 minute. */
+  readonly check: number;
+  /** Default 5 seconds. */
+  readonly status: number;
+  /** Default 1 minute. */
+  readonly gc: number;
 }
 
 /** Pod networks through CNI plugins. All calls are idempotent and bounded in time. */

@@ -1,0 +1,333 @@
+import { statfsSync } from "node:fs";
+import { CridError, deadline, errorMessage, wrapError } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
+import { type Attachment, type CachedAttachment, ResultCache } from "./cache.ts";
+import {
+  addChain,
+  ChainError,
+  checkChain,
+  collectChainGarbage,
+  deleteChain,
+  hasCapability,
+} from "./chain.ts";
+import { NAME_RULE, type NetworkConfig } from "./configuration.ts";
+import { ConfigurationDirectory } from "./configuration_directory.ts";
+import type { JsonObject } from "./json.ts";
+import type { PluginHost } from "./plugin.ts";
+import { Readiness } from "./readiness.ts";
+import { podAddresses } from "./result.ts";
+import { capabilityArguments, kubernetesArguments } from "./runtime_config.ts";
+import { selectNetwork } from "./selection.ts";
+import { Turns } from "./turns.ts";
+import type {
+  Network,
+  NetworkLimits,
+  NetworkOptions,
+  NetworkPod,
+  NetworkResult,
+  NetworkStatus,
+} from "./types.ts";
+
+const POD_INTERFACE = "eth0";
+/** CRI-O and libcni keep one for each pod; pinns has brought the interface up, no plugin has to. */
+const LOOPBACK_NETWORK = "cni-loopback";
+/** f_type of a pinned namespace, statfs(2). */
+const NSFS_MAGIC = 0x6e736673;
+/** How many pods are deleted at the same time when garbage is collected. */
+const COLLECTORS = 4;
+
+const DEFAULT_LIMITS: NetworkLimits = {
+  add: 5 * 60_000,
+  del: 60_000,
+  check: 60_000,
+  status: 5_000,
+  gc: 60_000,
+};
+
+/** Pod networks of this node, by the CNI configuration in `confDir`. */
+// deno-lint-ignore require-await -- the contract leaves room for asking plugins first.
+export async function createNetwork(options: NetworkOptions): Promise<Network> {
+  return new CniNetwork(options);
+}
+
+class CniNetwork implements Network {
+  readonly #options: NetworkOptions;
+  readonly #owner: string;
+  readonly #limits: NetworkLimits;
+  readonly #host: PluginHost;
+  readonly #directory: ConfigurationDirectory;
+  readonly #cache: ResultCache;
+  readonly #readiness: Readiness;
+  /** CNI spec: a runtime must not run two commands for one container at the same time. */
+  readonly #turns = new Turns();
+
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+    this.#owner = options.owner ?? "crid";
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#host = { directories: options.pluginDirs, env: options.env };
+    this.#directory = new ConfigurationDirectory(options.confDir);
+    this.#cache = new ResultCache(options.cacheDir, this.#owner);
+    this.#readiness = new Readiness({
+      select: () => this.#network(),
+      changed: () => this.#directory.changed,
+      host: this.#host,
+      statusLimitMs: this.#limits.status,
+      gracePeriodMs: options.statusGracePeriodMs,
+    });
+  }
+
+  status(): Promise<NetworkStatus> {
+    return this.#readiness.status();
+  }
+
+  ready(signal?: AbortSignal): Promise<void> {
+    return this.#readiness.ready(signal);
+  }
+
+  setUp(pod: NetworkPod, signal?: AbortSignal): Promise<NetworkResult> {
+    return this.#turns.take(pod.id, async () => {
+      const cached = this.#cache.of(pod.id).find(({ attachment: { ifName, netns } }) =>
+        ifName === POD_INTERFACE && netns === pod.netns
+      );
+      if (cached?.result !== undefined) return toNetworkResult(cached.result);
+      return await this.#add(pod, signal);
+    });
+  }
+
+  tearDown(pod: NetworkPod, signal?: AbortSignal): Promise<void> {
+    return this.#turns.take(pod.id, async () => {
+      const cached = this.#cache.of(pod.id);
+      if (cached.length > 0) {
+        for (const entry of cached) await this.#deleteCached(entry, livingNetns(pod.netns), signal);
+      } else await this.#deleteUnknown(pod, signal);
+    });
+  }
+
+  check(pod: NetworkPod, signal?: AbortSignal): Promise<void> {
+    return this.#turns.take(pod.id, async () => {
+      const [entry] = this.#cache.of(pod.id).filter(isPodNetwork);
+      if (entry === undefined) {
+        throw new CridError("not_found", `check network of ${fullName(pod)}: it was never set up`);
+      }
+      using limit = deadline("CNI CHECK", this.#limits.check, signal);
+      const attachment = { ...entry.attachment, netns: pod.netns };
+      const config = entry.config ?? this.#network();
+      try {
+        await checkChain(config, attachment, entry.result, this.#host, limit.signal);
+      } catch (error) {
+        throw wrapError(`check pod ${fullName(pod)} on CNI network "${config.name}"`, error);
+      }
+    });
+  }
+
+  // deno-lint-ignore require-await
+  async cached(pod: Pick<NetworkPod, "id">): Promise<NetworkResult | undefined> {
+    const entry = this.#cache.of(pod.id).find(isPodNetwork);
+    return entry?.result === undefined ? undefined : toNetworkResult(entry.result);
+  }
+
+  async collectGarbage(pods: readonly NetworkPod[]): Promise<void> {
+    const known = new Set(pods.map(({ id }) => id));
+    const isKnown = (entry: CachedAttachment) => known.has(entry.attachment.containerId);
+    const garbage = this.#cache.all().filter((entry) => !isKnown(entry) && this.#isOurs(entry));
+    const collect = async () => {
+      for (let entry = garbage.pop(); entry !== undefined; entry = garbage.pop()) {
+        await this.#collect(entry);
+      }
+    };
+    await Promise.all(Array.from({ length: COLLECTORS }, collect));
+    await this.#tellPlugins(pods);
+  }
+
+  [Symbol.dispose](): void {
+    this.#readiness[Symbol.dispose]();
+    this.#directory[Symbol.dispose]();
+  }
+
+  /** The network that a pod gets now. */
+  #network(): NetworkConfig {
+    return selectNetwork(this.#directory.current, this.#options);
+  }
+
+  async #add(pod: NetworkPod, signal: AbortSignal | undefined): Promise<NetworkResult> {
+    const config = this.#network();
+    const attachment = attach(pod, capabilityArguments(pod));
+    for (const stale of this.#cache.of(pod.id)) await this.#deleteCached(stale, "", signal);
+    log.info(`Adding pod ${fullName(pod)} to CNI network ${described(config)}`, { id: pod.id });
+    const unmapped = attachment.capabilities.portMappings !== undefined &&
+      !hasCapability(config, "portMappings");
+    if (unmapped) {
+      log.warn(
+        `Host ports of pod ${fullName(pod)} are not mapped: no plugin of CNI network ` +
+          `"${config.name}" has the portMappings capability`,
+        { id: pod.id },
+      );
+    }
+    try {
+      using limit = deadline("CNI ADD", this.#limits.add, signal);
+      const result = await addChain(config, attachment, this.#host, limit.signal);
+      this.#cache.write(config, attachment, result);
+      return toNetworkResult(result);
+    } catch (error) {
+      const made = error instanceof ChainError ? error.result : undefined;
+      await this.#takeBack(config, attachment, made);
+      throw wrapError(`add pod ${fullName(pod)} to CNI network "${config.name}"`, error);
+    }
+  }
+
+  /** CNI spec, section 3: a runtime deletes what a failed ADD may have left. */
+  async #takeBack(
+    config: NetworkConfig,
+    attachment: Attachment,
+    result: JsonObject | undefined,
+  ): Promise<void> {
+    try {
+      // Not the caller's signal: it may be the reason for being here.
+      using limit = deadline("CNI DEL", this.#limits.del);
+      await deleteChain(config, attachment, result, this.#host, limit.signal);
+    } catch (error) {
+      log.warn(`Taking back a failed CNI ADD: ${errorMessage(error)}`, {
+        id: attachment.containerId,
+      });
+    }
+  }
+
+  async #deleteCached(
+    entry: CachedAttachment,
+    netns: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (isPodNetwork(entry)) {
+      const config = entry.config ?? this.#network();
+      await this.#delete(config, { ...entry.attachment, netns }, entry.result, signal);
+    }
+    this.#cache.remove(entry);
+  }
+
+  /** Deletes a pod that the cache does not know: whoever added it may have died before writing. */
+  async #deleteUnknown(pod: NetworkPod, signal: AbortSignal | undefined): Promise<void> {
+    let config: NetworkConfig;
+    try {
+      config = this.#network();
+    } catch {
+      // Without a network nothing can have been added, nor could it be deleted.
+      return;
+    }
+    await this.#delete(config, attach(pod, safeCapabilities(pod)), undefined, signal);
+  }
+
+  async #delete(
+    config: NetworkConfig,
+    attachment: Attachment,
+    result: JsonObject | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const name = nameIn(attachment);
+    log.info(`Deleting pod ${name} from CNI network ${described(config)}`, {
+      id: attachment.containerId,
+    });
+    try {
+      using limit = deadline("CNI DEL", this.#limits.del, signal);
+      await deleteChain(config, attachment, result, this.#host, limit.signal);
+    } catch (error) {
+      throw wrapError(`delete pod ${name} from CNI network "${config.name}"`, error);
+    }
+  }
+
+  /**
+   * Ours is what we have written; and of what other Kubernetes runtimes have written, the pods whose
+   * namespace is gone: they cannot run any more, whoever made them.
+   */
+  #isOurs({ owner, attachment }: CachedAttachment): boolean {
+    if (owner !== "") return owner === this.#owner;
+    const isPod = attachment.args.some(([name]) => name === "K8S_POD_INFRA_CONTAINER_ID");
+    return isPod && attachment.netns !== "" && livingNetns(attachment.netns) === "";
+  }
+
+  async #collect(entry: CachedAttachment): Promise<void> {
+    const { containerId, netns } = entry.attachment;
+    try {
+      await this.#turns.take(
+        containerId,
+        () => this.#deleteCached(entry, livingNetns(netns), undefined),
+      );
+    } catch (error) {
+      log.warn(`Collecting CNI garbage: ${errorMessage(error)}`, { id: containerId });
+    }
+  }
+
+  /** GC of CNI 1.1, with what any runtime has attached to the network and what is being attached. */
+  async #tellPlugins(pods: readonly NetworkPod[]): Promise<void> {
+    try {
+      const config = this.#network();
+      const cached = this.#cache.all().filter(({ network }) => network === config.name);
+      const valid = new Map(cached.map(({ attachment: { containerId, ifName } }) => [
+        `${containerId} ${ifName}`,
+        { containerId, ifName },
+      ]));
+      for (const { id } of pods) {
+        valid.set(`${id} ${POD_INTERFACE}`, { containerId: id, ifName: POD_INTERFACE });
+      }
+      using limit = deadline("CNI GC", this.#limits.gc);
+      await collectChainGarbage(config, [...valid.values()], this.#host, limit.signal);
+    } catch (error) {
+      log.warn(`Collecting CNI garbage: ${errorMessage(error)}`);
+    }
+  }
+}
+
+function attach(pod: NetworkPod, capabilities: JsonObject): Attachment {
+  if (!NAME_RULE.test(pod.id)) {
+    throw new CridError("invalid_argument", `network of pod ${JSON.stringify(pod.id)}: no CNI id`);
+  }
+  return {
+    containerId: pod.id,
+    ifName: POD_INTERFACE,
+    netns: pod.netns,
+    args: kubernetesArguments(pod),
+    capabilities,
+  };
+}
+
+/** An annotation that cannot be read has kept the pod from being added, not from being deleted. */
+function safeCapabilities(pod: NetworkPod): JsonObject {
+  try {
+    return capabilityArguments(pod);
+  } catch {
+    return {};
+  }
+}
+
+function toNetworkResult(result: JsonObject): NetworkResult {
+  return { ips: podAddresses(result, POD_INTERFACE), raw: JSON.stringify(result) };
+}
+
+function isPodNetwork({ network }: CachedAttachment): boolean {
+  return network !== LOOPBACK_NETWORK;
+}
+
+/** The path while a namespace is pinned there, else `""`: plugins enter it without looking. */
+function livingNetns(path: string): string {
+  if (path === "") return "";
+  try {
+    return statfsSync(path).type === NSFS_MAGIC ? path : "";
+  } catch {
+    return "";
+  }
+}
+
+/** As CRI-O writes it. */
+function fullName({ namespace, name }: Pick<NetworkPod, "namespace" | "name">): string {
+  return `${namespace}_${name}`;
+}
+
+function nameIn({ args, containerId }: Attachment): string {
+  const value = (wanted: string) => args.find(([name]) => name === wanted)?.[1] ?? "";
+  const name = value("K8S_POD_NAME");
+  return name === "" ? containerId : fullName({ namespace: value("K8S_POD_NAMESPACE"), name });
+}
+
+function described({ name, plugins }: NetworkConfig): string {
+  return `"${name}" (type=${plugins[0]?.type})`;
+}

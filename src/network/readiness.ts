@@ -1,0 +1,113 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { abortable, deadline, errorMessage } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
+import { chainStatus } from "./chain.ts";
+import type { NetworkConfig } from "./configuration.ts";
+import type { PluginHost } from "./plugin.ts";
+import type { NetworkStatus } from "./types.ts";
+
+/** Plugins come without an event, and STATUS changes without one; CRI-O looks as often. */
+const LOOK_AGAIN_MS = 500;
+/** An answer to STATUS is good for so long: it costs a process per plugin. */
+const STATUS_FRESH_MS = 5_000;
+
+const READY: NetworkStatus = { ready: true, reason: "", message: "" };
+
+/** What {@linkcode Readiness} asks and how patient it is. */
+export interface ReadinessOptions {
+  /** Throws what is missing. */
+  readonly select: () => NetworkConfig;
+  /** Resolves when the configuration has changed. */
+  readonly changed: () => Promise<void>;
+  readonly host: PluginHost;
+  readonly statusLimitMs: number;
+  readonly gracePeriodMs: number | undefined;
+}
+
+/** Whether pods can get a network now. */
+export class Readiness implements Disposable {
+  readonly #options: ReadinessOptions;
+  readonly #closed = new AbortController();
+  #asked: { config: NetworkConfig; at: number; answer: Promise<void> } | undefined;
+  #lastReady: number | undefined;
+  #failing = false;
+
+  constructor(options: ReadinessOptions) {
+    this.#options = options;
+    if ((options.gracePeriodMs ?? 0) > 0) log.info("Continuous CNI STATUS monitoring enabled");
+  }
+
+  /** The condition, with CRI-O's words for a network that is not there. */
+  async status(): Promise<NetworkStatus> {
+    try {
+      await this.#ask(this.#options.select());
+      this.#lastReady = performance.now();
+      if (this.#failing) log.info("CNI plugin is now healthy");
+      this.#failing = false;
+      return READY;
+    } catch (error) {
+      return this.#judge(errorMessage(error));
+    }
+  }
+
+  /** Waits until {@linkcode Readiness.status} says ready. */
+  async ready(signal?: AbortSignal): Promise<void> {
+    const either = signal === undefined
+      ? this.#closed.signal
+      : AbortSignal.any([signal, this.#closed.signal]);
+    for (;;) {
+      either.throwIfAborted();
+      const changed = this.#options.changed();
+      if ((await this.status()).ready) return;
+      const looked = new AbortController();
+      const soon = pause(LOOK_AGAIN_MS, undefined, { signal: looked.signal }).catch(() => {});
+      try {
+        await abortable(Promise.race([changed, soon]), either);
+      } finally {
+        looked.abort();
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed.abort();
+  }
+
+  /** Plugins of CNI 1.1 are asked themselves, all who want to know share one question. */
+  #ask(config: NetworkConfig): Promise<void> {
+    const asked = this.#asked;
+    const now = performance.now();
+    if (asked?.config === config && now - asked.at < STATUS_FRESH_MS) return asked.answer;
+    const answer = this.#askPlugins(config);
+    // Whoever waits gets the failure; without anybody it is none of the isolate's.
+    answer.catch(() => {});
+    this.#asked = { config, at: now, answer };
+    return answer;
+  }
+
+  async #askPlugins(config: NetworkConfig): Promise<void> {
+    using limit = deadline("CNI STATUS", this.#options.statusLimitMs, this.#closed.signal);
+    await chainStatus(config, this.#options.host, limit.signal);
+  }
+
+  #judge(message: string): NetworkStatus {
+    const since = this.#lastReady;
+    const grace = this.#options.gracePeriodMs;
+    if (since !== undefined && grace !== undefined) {
+      if (grace === 0) return READY;
+      if (!this.#failing) {
+        log.warn(
+          `CNI plugin status check failed, will report unhealthy after grace period: ${message}`,
+        );
+        this.#failing = true;
+      }
+      if (performance.now() - since < grace) return READY;
+      log.error(`CNI plugin unhealthy beyond grace period: ${message}`);
+    }
+    return {
+      ready: false,
+      reason: "NetworkPluginNotReady",
+      message: `Network plugin returns error: ${message}`,
+    };
+  }
+}
