@@ -6,11 +6,10 @@ import {
   crictlOutput,
   type Crid,
   isolate,
-  type Isolation,
   startCrid,
-  startRegistry,
+  startImageRegistry,
 } from "../harness/mod.ts";
-import { BUSYBOX, pushTestImages } from "../images/mod.ts";
+import { BUSYBOX } from "../images/mod.ts";
 
 /** What crictl's `-o json` shows of lists; only what is looked at. */
 interface Listed {
@@ -50,14 +49,9 @@ for (const runtime of ["runc", "crun"] as const) {
       });
 
     before(async () => {
-      const storage = await Deno.makeTempDir({ prefix: "crid-crictl-" });
-      stack.defer(() => Deno.remove(storage, { recursive: true }));
-      {
-        await using outside = await startRegistry({ storage });
-        await pushTestImages(outside.url, ["e2e-test-images/busybox", "crid/configured"]);
-      }
-      const isolation: Isolation = stack.use(await isolate());
-      const registry = stack.use(await startRegistry({ storage, through: isolation.through }));
+      const isolation = stack.use(await isolate());
+      const images = ["e2e-test-images/busybox", "crid/configured"];
+      const registry = stack.use(await startImageRegistry(isolation, images));
       crid = stack.use(await startCrid({ registry: registry.host, runtime, isolation }));
       await crid.client.image.pullImage({ image: { image: BUSYBOX } });
     });

@@ -7,15 +7,8 @@
 import { join } from "@std/path";
 import { createInterface } from "node:readline";
 import { DEFAULT_PATH, exit, killGroup, start } from "../../src/linux/mod.ts";
-import {
-  type Crid,
-  isolate,
-  type Isolation,
-  type Registry,
-  startCrid,
-  startRegistry,
-} from "../harness/mod.ts";
-import { CONFORMANCE_IMAGES, pushTestImages } from "../images/mod.ts";
+import { type Crid, isolate, startCrid, startImageRegistry } from "../harness/mod.ts";
+import { CONFORMANCE_IMAGES } from "../images/mod.ts";
 import { conformanceTools } from "./build.ts";
 
 /** One spec and how it went. */
@@ -63,7 +56,10 @@ export async function runCritest(options: CritestOptions): Promise<CritestRun> {
   const directory = await Deno.makeTempDir({ prefix: "crid-conformance-" });
   try {
     await using isolation = await isolate();
-    await using registry = await imageRegistry(join(directory, "blobs"), isolation);
+    await using registry = await startImageRegistry(
+      isolation,
+      CONFORMANCE_IMAGES.map(({ repository }) => repository),
+    );
     await using crid = await startCrid({
       registry: registry.host,
       runtime: options.runtime,
@@ -75,15 +71,6 @@ export async function runCritest(options: CritestOptions): Promise<CritestRun> {
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
-}
-
-/** A registry inside `isolation`. The images are pushed before, since this process is outside. */
-async function imageRegistry(storage: string, isolation: Isolation): Promise<Registry> {
-  {
-    await using outside = await startRegistry({ storage });
-    await pushTestImages(outside.url, CONFORMANCE_IMAGES.map(({ repository }) => repository));
-  }
-  return await startRegistry({ storage, through: isolation.through });
 }
 
 async function critest(

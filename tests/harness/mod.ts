@@ -27,6 +27,7 @@ export {
 } from "./cri_client.ts";
 export { Crid, cridCommand, type CridOptions, startCrid } from "./crid.ts";
 export { crictl, crictlOutput, type CrictlResult } from "./crictl.ts";
+export { startImageRegistry } from "./image_registry.ts";
 export { isolate, type Isolation, output } from "./isolation.ts";
 export { makeNode, type Node, type NodeOptions } from "./node.ts";
 export {

@@ -34,22 +34,24 @@ function special(name: string, build: () => Promise<BuiltImage>): CatalogEntry {
   return { repository: `crid/${name}`, tags: ["latest"], build };
 }
 
-/** Says hello once a second: what the demo runs. */
+/** What the demo runs: greets on its log and on port 80, and says goodbye when it is stopped. */
 async function helloImage(): Promise<BuiltImage> {
   const script = await layer([
     program(
       "bin/hello",
       `#!/bin/sh
 trap 'echo "goodbye"; exit 0' TERM
-echo "hello from $(hostname) at $(hostname -i 2>/dev/null || echo an address of its own)"
-while :; do
-  sleep 1 &
-  wait $!
-done
+echo "hello from $(hostname), process $$"
+httpd -f -p 80 -h /var/www &
+wait
 `,
     ),
+    file("var/www/index.html", "hello over the network\n"),
   ]);
-  return image([await busyboxLayer(), script], { Cmd: ["hello"] });
+  return image([await busyboxLayer(), script], {
+    Cmd: ["hello"],
+    ExposedPorts: { "80/tcp": {} },
+  });
 }
 
 async function formatImage(format: Format, compression: Compression): Promise<BuiltImage> {
