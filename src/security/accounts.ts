@@ -1,7 +1,4 @@
-import { open } from "node:fs/promises";
-import { constants } from "node:fs";
-import { CridError } from "../failure/mod.ts";
-import { resolveInRootfs } from "./rootfs_path.ts";
+import { readFileInRoot } from "../linux/mod.ts";
 
 /** A line of /etc/passwd. */
 export interface Account {
@@ -22,9 +19,9 @@ export interface Group {
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /** The accounts of a root file system; lines that make no sense are skipped, as libc does. */
-export async function readAccounts(rootfs: string): Promise<readonly Account[]> {
+export function readAccounts(rootfs: string): readonly Account[] {
   const accounts: Account[] = [];
-  for (const line of (await readTable(rootfs, "/etc/passwd")).split("\n")) {
+  for (const line of readTable(rootfs, "/etc/passwd").split("\n")) {
     const [name = "", , uid = "", gid = "", , home = ""] = line.split(":");
     if (name === "" || !isId(uid) || !isId(gid)) continue;
     accounts.push({ name, uid: Number(uid), gid: Number(gid), home });
@@ -33,9 +30,9 @@ export async function readAccounts(rootfs: string): Promise<readonly Account[]> 
 }
 
 /** The groups of a root file system; lines that make no sense are skipped. */
-export async function readGroups(rootfs: string): Promise<readonly Group[]> {
+export function readGroups(rootfs: string): readonly Group[] {
   const groups: Group[] = [];
-  for (const line of (await readTable(rootfs, "/etc/group")).split("\n")) {
+  for (const line of readTable(rootfs, "/etc/group").split("\n")) {
     const [name = "", , gid = "", members = ""] = line.split(":");
     if (name === "" || !isId(gid)) continue;
     groups.push({
@@ -47,28 +44,9 @@ export async function readGroups(rootfs: string): Promise<readonly Group[]> {
   return groups;
 }
 
-/** Reads a table of the rootfs; `""` when it has none. */
-export async function readTable(rootfs: string, inner: string): Promise<string> {
-  const file = await resolveInRootfs(rootfs, inner);
-  let handle;
-  try {
-    // O_NONBLOCK: an image may have a fifo there.
-    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  } catch (error) {
-    const code = (error as { code?: string }).code;
-    if (code === "ENOENT" || code === "ENOTDIR") return "";
-    throw error;
-  }
-  try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) return "";
-    if (stat.size > MAX_BYTES) {
-      throw new CridError("invalid_argument", `image's ${inner} has ${stat.size} bytes, too many`);
-    }
-    return await handle.readFile("utf8");
-  } finally {
-    await handle.close();
-  }
+/** Reads a table of the rootfs; `""` when it has none. @throws {CridError} for one that is no file. */
+export function readTable(rootfs: string, inner: string): string {
+  return new TextDecoder().decode(readFileInRoot(rootfs, inner, MAX_BYTES));
 }
 
 /** Whether `text` is an id that Linux can have (the last one, 2^32-1, means "none"). */

@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { CridError, wrapError } from "../failure/mod.ts";
+import { CridError } from "../failure/mod.ts";
+import { readKernelFile } from "../linux/mod.ts";
 
 /** What a client asks for. */
 export interface ApparmorRequest {
@@ -21,11 +20,7 @@ const PROFILES = "/sys/kernel/security/apparmor/profiles";
 
 /** Whether the kernel has AppArmor and it is on. */
 export function apparmorEnabled(places: ApparmorPlaces = {}): boolean {
-  try {
-    return readFileSync(places.enabled ?? ENABLED, "utf8").startsWith("Y");
-  } catch {
-    return false; // no such module parameter: no AppArmor
-  }
+  return readKernelFile(places.enabled ?? ENABLED)?.startsWith("Y") ?? false;
 }
 
 /**
@@ -35,18 +30,18 @@ export function apparmorEnabled(places: ApparmorPlaces = {}): boolean {
  * @param fallback The configured default profile, `crio-default`.
  * @throws {CridError} `invalid_argument` for a localhost profile without a name, or not loaded.
  */
-export async function apparmorProfile(
+export function apparmorProfile(
   request: ApparmorRequest | undefined,
   fallback: string,
   places: ApparmorPlaces = {},
-): Promise<string | undefined> {
+): string | undefined {
   if (!apparmorEnabled(places)) return undefined;
   if (request?.kind === "unconfined") return "unconfined";
   const name = request?.kind === "localhost" ? request.localhostRef : fallback;
   if (name === "") {
     throw new CridError("invalid_argument", "AppArmor: the localhost profile has no name");
   }
-  if (name !== "unconfined" && !(await loadedProfiles(places)).has(name)) {
+  if (name !== "unconfined" && !loadedProfiles(places).has(name)) {
     throw new CridError(
       "invalid_argument",
       `AppArmor profile "${name}" is not loaded; load it with apparmor_parser`,
@@ -56,12 +51,8 @@ export async function apparmorProfile(
 }
 
 /** The names of the profiles in the kernel. */
-export async function loadedProfiles(places: ApparmorPlaces = {}): Promise<ReadonlySet<string>> {
-  try {
-    const text = await readFile(places.profiles ?? PROFILES, "utf8");
-    // A line is `name (mode)`; a name may hold spaces.
-    return new Set(text.split("\n").map((line) => line.replace(/ \([a-z]+\)$/, "")));
-  } catch (error) {
-    throw wrapError("read the loaded AppArmor profiles", error);
-  }
+export function loadedProfiles(places: ApparmorPlaces = {}): ReadonlySet<string> {
+  const text = readKernelFile(places.profiles ?? PROFILES) ?? "";
+  // A line is `name (mode)`; a name may hold spaces.
+  return new Set(text.split("\n").map((line) => line.replace(/ \([a-z]+\)$/, "")));
 }

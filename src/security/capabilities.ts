@@ -1,50 +1,5 @@
-import { readFileSync } from "node:fs";
 import { CridError } from "../failure/mod.ts";
-
-/** Every capability that Linux has, in the kernel's order: the index is the bit (capability.h). */
-export const CAPABILITIES = [
-  "CAP_CHOWN",
-  "CAP_DAC_OVERRIDE",
-  "CAP_DAC_READ_SEARCH",
-  "CAP_FOWNER",
-  "CAP_FSETID",
-  "CAP_KILL",
-  "CAP_SETGID",
-  "CAP_SETUID",
-  "CAP_SETPCAP",
-  "CAP_LINUX_IMMUTABLE",
-  "CAP_NET_BIND_SERVICE",
-  "CAP_NET_BROADCAST",
-  "CAP_NET_ADMIN",
-  "CAP_NET_RAW",
-  "CAP_IPC_LOCK",
-  "CAP_IPC_OWNER",
-  "CAP_SYS_MODULE",
-  "CAP_SYS_RAWIO",
-  "CAP_SYS_CHROOT",
-  "CAP_SYS_PTRACE",
-  "CAP_SYS_PACCT",
-  "CAP_SYS_ADMIN",
-  "CAP_SYS_BOOT",
-  "CAP_SYS_NICE",
-  "CAP_SYS_RESOURCE",
-  "CAP_SYS_TIME",
-  "CAP_SYS_TTY_CONFIG",
-  "CAP_MKNOD",
-  "CAP_LEASE",
-  "CAP_AUDIT_WRITE",
-  "CAP_AUDIT_CONTROL",
-  "CAP_SETFCAP",
-  "CAP_MAC_OVERRIDE",
-  "CAP_MAC_ADMIN",
-  "CAP_SYSLOG",
-  "CAP_WAKE_ALARM",
-  "CAP_BLOCK_SUSPEND",
-  "CAP_AUDIT_READ",
-  "CAP_PERFMON",
-  "CAP_BPF",
-  "CAP_CHECKPOINT_RESTORE",
-] as const;
+import { CAPABILITIES, capabilities } from "../linux/mod.ts";
 
 /** The five sets of the OCI runtime spec. */
 export interface CapabilitySets {
@@ -89,14 +44,8 @@ let held: ReadonlySet<string> | undefined;
  * fails, and with it the whole container.
  */
 export function heldCapabilities(): ReadonlySet<string> {
-  held ??= parseHeld(readFileSync("/proc/self/status", "utf8"));
+  held ??= capabilities("bounding");
   return held;
-}
-
-/** Reads the `CapBnd` line of a `/proc/<pid>/status`. */
-export function parseHeld(status: string): ReadonlySet<string> {
-  const mask = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
-  return new Set(CAPABILITIES.filter((_, bit) => (mask >> BigInt(bit)) & 1n));
 }
 
 /**

@@ -6,18 +6,15 @@
  */
 
 export {
-  CAPABILITIES,
   capabilityName,
   type CapabilityRequest,
   type CapabilitySets,
   capabilitySets,
   heldCapabilities,
   isCapability,
-  parseHeld,
 } from "./capabilities.ts";
 export { type Account, type Group, readAccounts, readGroups, readTable } from "./accounts.ts";
 export { type ResolvedUser, resolveUser, type UserRequest } from "./user.ts";
-export { resolveInRootfs } from "./rootfs_path.ts";
 export { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, maskedPaths } from "./paths.ts";
 export { hasIdMaps, hostId, type SpecIdMap, specIdMaps } from "./id_maps.ts";
 export {

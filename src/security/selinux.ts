@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { kernelFileExists } from "../linux/mod.ts";
 
 /** What a client asks of a label; `""` keeps the base's part. */
 export interface SelinuxOptions {
@@ -10,7 +10,7 @@ export interface SelinuxOptions {
 
 /** Whether the kernel enforces or permits SELinux: its file system is there only then. */
 export function selinuxEnabled(root = "/sys/fs/selinux"): boolean {
-  return statSync(`${root}/enforce`, { throwIfNoEntry: false }) !== undefined;
+  return kernelFileExists(`${root}/enforce`);
 }
 
 /** Puts the parts that were asked for over a `user:role:type:level` label. */

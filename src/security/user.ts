@@ -31,9 +31,10 @@ export interface ResolvedUser {
  *
  * @throws {CridError} `invalid_argument` for a group without a user, or a name that the image does not know.
  */
-export async function resolveUser(rootfs: string, request: UserRequest): Promise<ResolvedUser> {
+export function resolveUser(rootfs: string, request: UserRequest): ResolvedUser {
   const [userText, groupText] = asked(request);
-  const [accounts, groups] = await Promise.all([readAccounts(rootfs), readGroups(rootfs)]);
+  const accounts = readAccounts(rootfs);
+  const groups = readGroups(rootfs);
   const account = findAccount(accounts, userText);
   const uid = account?.uid ?? Number(userText || 0);
   const gid = groupText === "" ? account?.gid ?? 0 : findGid(groups, groupText);

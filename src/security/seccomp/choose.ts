@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
 import { CridError } from "../../failure/mod.ts";
+import { kernelFileExists } from "../../linux/mod.ts";
 import { defaultSeccompProfile } from "./default_profile.ts";
 import { loadSeccompProfile, type ProfileConditions } from "./profile_file.ts";
 import type { LinuxSeccomp } from "./types.ts";
@@ -22,7 +22,7 @@ export interface SeccompDefaults {
 
 /** Whether the kernel has seccomp filters. */
 export function seccompEnabled(): boolean {
-  return existsSync("/proc/sys/kernel/seccomp");
+  return kernelFileExists("/proc/sys/kernel/seccomp");
 }
 
 /**
