@@ -8,13 +8,14 @@
  */
 
 export type * from "./types.ts";
+export { createImages, type ImagesOptions } from "./images.ts";
 export { connectRegistry, connectUnpacker, serveUnpacker, type UnpackLayer } from "./peers.ts";
-export { serveRegistry } from "./registry/peer.ts";
+export { createRegistryPeer, serveRegistry } from "./registry/peer.ts";
 export {
+  registriesFiles,
   type RegistryOptions,
   registryOptions,
   registryReadPaths,
-  type RegistrySettings,
 } from "./registry/options.ts";
 export { type RetryPolicy } from "./registry/retry.ts";
 export { type RegistriesFiles } from "./registries_conf.ts";

@@ -49,6 +49,14 @@ export interface RegistriesConf {
   readonly files: RegistriesFiles;
 }
 
+/** What there is without any file. */
+export const NO_REGISTRIES: RegistriesConf = {
+  registries: [],
+  searchRegistries: [],
+  aliases: new Map(),
+  files: { conf: "", dropIns: [], recordedAliases: "" },
+};
+
 /**
  * Reads the configuration anew. In later files a registry replaces one of the same prefix, an alias
  * one of the same name (`""` removes it), a list the whole list.

@@ -29,7 +29,10 @@ export async function loadSystemAuthorities(
     try {
       return [await Deno.readTextFile(bundle)];
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw wrapError(`read ${bundle}`, error);
+      // Not permitted is as good as absent here: the built-in authorities remain.
+      const absent = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.NotCapable;
+      if (!absent) throw wrapError(`read ${bundle}`, error);
     }
   }
   return [];

@@ -35,6 +35,7 @@ export async function* download(
   const hash = options.verify === "digest" ? hashFor(blob.digest) : undefined;
   let offset = 0;
   let attempts = 0;
+  let lastProgress = performance.now();
   while (offset < blob.size || attempts === 0) {
     const start = offset;
     try {
@@ -42,6 +43,7 @@ export async function* download(
         hash?.update(chunk);
         offset += chunk.length;
         yield chunk;
+        lastProgress = performance.now();
       }
       if (offset === blob.size) break;
       throw new NetworkFailure("interrupted", "it ended early");
@@ -50,6 +52,12 @@ export async function* download(
       if (error instanceof CridError) throw error;
       const failure = networkFailure(error);
       attempts = offset - start >= PROGRESS ? 1 : attempts + 1;
+      if (retry.progressMs > 0 && performance.now() - lastProgress >= retry.progressMs) {
+        throw new CridError(
+          "deadline_exceeded",
+          `${what}: timed out on waiting up to ${retry.progressMs / 1000} s for pull progress`,
+        );
+      }
       if (attempts >= retry.attempts) throw broken(what, offset, blob.size, attempts, failure);
       log.info("resume a download", { what, offset, size: blob.size, reason: failure.message });
       await pause(retry.delayMs * 2 ** (attempts - 1), signal);
@@ -72,7 +80,8 @@ async function* piece(
   let left = blob.size - offset;
   try {
     checkAnnouncement(what, blob, offset, response);
-    for await (const chunk of withoutStall(response, retry.stallMs)) {
+    const stallMs = Math.min(retry.stallMs, retry.progressMs || Infinity);
+    for await (const chunk of withoutStall(response, stallMs)) {
       const passed = Math.min(skip, chunk.length);
       skip -= passed;
       if (passed === chunk.length) continue;

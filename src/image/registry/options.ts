@@ -1,4 +1,5 @@
-import type { Platform } from "../platform.ts";
+import type { Config } from "../../config/mod.ts";
+import { hostPlatform, type Platform } from "../platform.ts";
 import type { RegistriesFiles } from "../registries_conf.ts";
 import type { ShortNameMode } from "../short_names.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -23,21 +24,6 @@ export interface RegistryOptions {
   readonly retry?: Partial<RetryPolicy>;
 }
 
-/** What of crio.conf and the environment says where things are. */
-export interface RegistrySettings {
-  /** `global_auth_file`; `""` for the usual places. */
-  readonly globalAuthFile: string;
-  /** `signature_policy`; `""` for the usual place. */
-  readonly signaturePolicy: string;
-  /** `signature_policy_dir`. */
-  readonly signaturePolicyDir: string;
-  /** `short_name_mode`. */
-  readonly shortNameMode: ShortNameMode;
-  readonly userAgent: string;
-  /** HOME, XDG_RUNTIME_DIR, XDG_CONFIG_HOME, DOCKER_CONFIG, SSL_CERT_FILE, CONTAINERS_REGISTRIES_CONF. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-}
-
 /** Where the distributions keep the authorities that all programs trust. */
 const SYSTEM_AUTHORITIES = [
   "/etc/ssl/certs/ca-certificates.crt",
@@ -47,38 +33,44 @@ const SYSTEM_AUTHORITIES = [
   "/etc/ssl/cert.pem",
 ];
 
-/** The usual places of everything, in the look-up order of all container tools. */
-export function registryOptions(settings: RegistrySettings): RegistryOptions {
-  const { environment: env } = settings;
-  const home = env.HOME ?? "/root";
-  const userConfig = `${env.XDG_CONFIG_HOME ?? `${home}/.config`}/containers`;
-  const dockerConfig = env.DOCKER_CONFIG ?? `${home}/.docker`;
+/**
+ * What crio.conf says, and the usual places for what it leaves open, in the look-up order of all
+ * container tools for root.
+ */
+export function registryOptions(
+  config: Pick<Config, "image" | "options">,
+  version: string,
+): RegistryOptions {
+  const { image } = config;
   return {
-    registries: {
-      conf: env.CONTAINERS_REGISTRIES_CONF ?? "/etc/containers/registries.conf",
-      dropIns: ["/etc/containers/registries.conf.d", `${userConfig}/registries.conf.d`],
-      recordedAliases: "/var/cache/containers/short-name-aliases.conf",
-    },
-    shortNameMode: settings.shortNameMode,
-    policyFile: settings.signaturePolicy || "/etc/containers/policy.json",
-    namespacePolicies: settings.signaturePolicyDir,
-    authFiles: settings.globalAuthFile !== "" ? [settings.globalAuthFile] : [
-      `${env.XDG_RUNTIME_DIR ?? "/run/containers/0"}/${
-        env.XDG_RUNTIME_DIR === undefined ? "" : "containers/"
-      }auth.json`,
-      `${userConfig}/auth.json`,
-      `${dockerConfig}/config.json`,
+    registries: registriesFiles(config),
+    shortNameMode: image.short_name_mode as ShortNameMode,
+    policyFile: image.signature_policy || "/etc/containers/policy.json",
+    namespacePolicies: image.signature_policy_dir,
+    authFiles: image.global_auth_file !== "" ? [image.global_auth_file] : [
+      "/run/containers/0/auth.json",
+      "/root/.config/containers/auth.json",
+      "/root/.docker/config.json",
     ],
     certificateDirs: [
-      `${userConfig}/certs.d`,
+      "/root/.config/containers/certs.d",
       "/etc/containers/certs.d",
       "/etc/docker/certs.d",
     ],
-    systemAuthorities: [
-      ...env.SSL_CERT_FILE ? [env.SSL_CERT_FILE] : [],
-      ...SYSTEM_AUTHORITIES,
-    ],
-    userAgent: settings.userAgent,
+    systemAuthorities: SYSTEM_AUTHORITIES,
+    userAgent: `crid/${version} os/linux arch/${hostPlatform().architecture}`,
+    retry: { progressMs: image.pull_progress_timeout },
+  };
+}
+
+/** The registries.conf files that crio.conf names, or the usual ones. */
+export function registriesFiles({ options }: Pick<Config, "options">): RegistriesFiles {
+  return {
+    conf: options.registries_conf || "/etc/containers/registries.conf",
+    dropIns: options.registries_conf_dir !== ""
+      ? [options.registries_conf_dir]
+      : ["/etc/containers/registries.conf.d", "/root/.config/containers/registries.conf.d"],
+    recordedAliases: "/var/cache/containers/short-name-aliases.conf",
   };
 }
 

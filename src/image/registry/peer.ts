@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path";
+import type { Config } from "../../config/mod.ts";
 import { CridError, errorMessage, isCode } from "../../failure/mod.ts";
 import { log } from "../../observe/mod.ts";
 import { sendBlob } from "../blob_stream.ts";
@@ -22,7 +23,7 @@ import { readDocument } from "./client_errors.ts";
 import { credentialsFromFiles, credentialsFromRequest } from "./credentials.ts";
 import { download } from "./download.ts";
 import { followRedirects } from "./redirects.ts";
-import type { RegistryOptions } from "./options.ts";
+import { type RegistryOptions, registryOptions } from "./options.ts";
 import { checkPolicy, loadPolicy, type Policy } from "./policy.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import { type PullSource, pullSources } from "./sources.ts";
@@ -48,8 +49,12 @@ const ACCEPT = Object.values(MANIFEST_TYPES).join(", ");
  * Serves the registry peer over `port`; the whole of the `pull` isolate's work. Configuration files are
  * read anew for each image, so that a change counts at once.
  */
-export function serveRegistry(port: MessagePort, options: RegistryOptions): Promise<Disposable> {
-  return serveRegistryPeer(port, createRegistryPeer(options));
+export function serveRegistry(
+  port: MessagePort,
+  config: Pick<Config, "image" | "options">,
+  version: string,
+): Promise<Disposable> {
+  return serveRegistryPeer(port, createRegistryPeer(registryOptions(config, version)));
 }
 
 /** The registry peer in this isolate. */

@@ -13,6 +13,8 @@ export interface RetryPolicy {
   readonly answerMs: number;
   /** The longest silence within a blob before the connection counts as broken. */
   readonly stallMs: number;
+  /** A blob that brings nothing for this long in spite of all attempts is given up; 0 never. */
+  readonly progressMs: number;
 }
 
 export const DEFAULT_RETRY: RetryPolicy = {
@@ -23,6 +25,7 @@ export const DEFAULT_RETRY: RetryPolicy = {
   delayMs: 500,
   answerMs: 60_000,
   stallMs: 30_000,
+  progressMs: 0,
 };
 
 /**

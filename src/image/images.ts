@@ -1,0 +1,135 @@
+import { errorMessage, isCode } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { ImageRecord, Store } from "../storage/mod.ts";
+import { isDigest } from "./digest.ts";
+import { ImageView } from "./image_view.ts";
+import { Puller } from "./pull.ts";
+import {
+  formatReference,
+  type ImageReference,
+  isShortName,
+  parseReference,
+  repositoryName,
+} from "./reference.ts";
+import { loadRegistriesConf, NO_REGISTRIES, type RegistriesFiles } from "./registries_conf.ts";
+import { localCandidates } from "./short_names.ts";
+import type { Image, Images, PullIsolates, UnpackLimits } from "./types.ts";
+
+export interface ImagesOptions {
+  readonly store: Store;
+  readonly isolates: PullIsolates;
+  /** `pinned_images` of crio.conf, and the pause image. */
+  readonly pinned: readonly string[];
+  /** For short names of images that are here; without it `docker.io` and `localhost` are tried. */
+  readonly registries?: RegistriesFiles;
+  readonly limits?: UnpackLimits;
+}
+
+/** No image of the world comes near; a layer bomb does. */
+const DEFAULT_LIMITS: UnpackLimits = { maxSize: 512 * 1024 ** 3, maxEntries: 50_000_000 };
+
+const ID = /^(?:sha256:)?([0-9a-f]{64})$/;
+const ID_PREFIX = /^[0-9a-f]{3,63}$/;
+
+/** What a reference was found by. */
+interface Found {
+  readonly record: ImageRecord;
+  /** `undefined` when it was found by its id. */
+  readonly name: ImageReference | undefined;
+}
+
+/** The image side of the runtime, in the `cri` isolate. */
+export function createImages(options: ImagesOptions): Images {
+  const { store, isolates, pinned, limits = DEFAULT_LIMITS } = options;
+  const view = new ImageView(store, pinned);
+  const puller = new Puller({ store, isolates, limits });
+  return {
+    pull: (request) => puller.pull(request),
+    async find(reference) {
+      const found = await findRecord(options, reference);
+      return found && await view.image(found.record);
+    },
+    async list() {
+      const records = await store.images();
+      view.keepOnly(records);
+      const images = await Promise.all(records.map((record) => imageOrNothing(view, record)));
+      return images.filter((image) => image !== undefined);
+    },
+    async remove(reference) {
+      const found = await findRecord(options, reference);
+      if (found === undefined) return;
+      const { record, name } = found;
+      const rest = name === undefined ? [] : record.names.filter((each) => !names(name, each));
+      log.info("removing image", { image: reference, id: record.id, namesLeft: rest.length });
+      if (rest.length === 0) await store.deleteImage(record.id);
+      else await store.setImageNames(record.id, rest);
+    },
+    async fsUsage() {
+      const [images, containers] = await Promise.all([
+        store.imageFsUsage(),
+        store.containerFsUsage(),
+      ]);
+      return { images, containers };
+    },
+  };
+}
+
+/** One image that cannot be read must not hide all others; the log says which. */
+async function imageOrNothing(view: ImageView, record: ImageRecord): Promise<Image | undefined> {
+  try {
+    return await view.image(record);
+  } catch (error) {
+    // It may be gone by now, or not be wholly there yet.
+    if (!isCode(error, "not_found")) {
+      log.error("image cannot be read", { id: record.id, error: errorMessage(error) });
+    }
+    return undefined;
+  }
+}
+
+/**
+ * An id or an unambiguous prefix of one goes before a name; text that can be neither is simply not
+ * there.
+ */
+async function findRecord(
+  { store, registries }: ImagesOptions,
+  reference: string,
+): Promise<Found | undefined> {
+  const id = ID.exec(reference)?.[1];
+  if (id !== undefined || ID_PREFIX.test(reference)) {
+    const record = await store.image(id ?? reference);
+    if (record?.id.startsWith(id ?? reference)) return { record, name: undefined };
+    if (id !== undefined) return undefined;
+  }
+  for (const name of await candidates(registries, reference)) {
+    const record = await store.image(formatReference(name));
+    if (record !== undefined) return { record, name };
+  }
+  return undefined;
+}
+
+async function candidates(
+  files: RegistriesFiles | undefined,
+  reference: string,
+): Promise<readonly ImageReference[]> {
+  if (isDigest(reference)) return [];
+  try {
+    if (!isShortName(reference)) return [parseReference(reference)];
+    const conf = files === undefined ? NO_REGISTRIES : await loadRegistriesConf(files);
+    return localCandidates(conf, reference);
+  } catch (error) {
+    if (isCode(error, "invalid_argument")) return [];
+    throw error;
+  }
+}
+
+/** Whether `recorded` is the name, or for a digest, any name of the image in its repository. */
+function names(name: ImageReference, recorded: string): boolean {
+  if (recorded === formatReference(name)) return true;
+  if (name.digest === undefined) return false;
+  try {
+    return repositoryName(parseReference(recorded)) === repositoryName(name);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * Whether an image is pinned, so that the kubelet's garbage collection leaves it alone. The patterns are
+ * CRI-O's `pinned_images`, compared without regard to case: `name` is exact, `name*` matches wherever it
+ * occurs (as CRI-O's does), `*part*` wherever the part occurs.
+ *
+ * @param names Names, digests and id of the image.
+ */
+export function isPinned(patterns: readonly string[], names: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const lower = pattern.toLowerCase();
+    const part = lower.replace(/^\*(?=.*\*$)/, "").replace(/\*$/, "");
+    const matches = part === lower
+      ? (name: string) => name === part
+      : (name: string) => name.includes(part);
+    return part !== "" && names.some((name) => matches(name.toLowerCase()));
+  });
+}

@@ -1,0 +1,129 @@
+import { CridError, errorMessage, wrapError } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { Store } from "../storage/mod.ts";
+import { digestHex, verifyDigest } from "./digest.ts";
+import { parseConfig } from "./image_config.ts";
+import { LayerPuller, type LayerPullerOptions } from "./pull_layers.ts";
+import { formatReference, isShortName, parseReference } from "./reference.ts";
+import { SharedWork } from "./shared_work.ts";
+import type { PullIsolates, PullRequest, RegistryPeer, ResolvedImage } from "./types.ts";
+
+/** Words in front of a message by which the kubelet tells kinds of failure. */
+const KUBELET_WORDS = /(RegistryUnavailable|SignatureValidationFailed): /;
+
+/** Pulls images into the store. */
+export class Puller {
+  readonly #store: Store;
+  readonly #isolates: PullIsolates;
+  readonly #layers: LayerPuller;
+  readonly #shared = new SharedWork<string>();
+
+  constructor(options: LayerPullerOptions) {
+    this.#store = options.store;
+    this.#isolates = options.isolates;
+    this.#layers = new LayerPuller(options);
+  }
+
+  /**
+   * Pulls an image, or joins the running pull of the same reference with the same credentials.
+   *
+   * @returns The image id.
+   * @throws {CridError} What went wrong, with the reference; nothing of the image is left then but layers
+   * that were complete.
+   */
+  async pull(request: PullRequest): Promise<string> {
+    const { reference, auth, namespace, signal } = request;
+    const key = JSON.stringify([canonical(reference), auth ?? null, namespace]);
+    return await this.#shared.run(key, (stop) => this.#begin(request, stop), signal);
+  }
+
+  async #begin(request: PullRequest, signal: AbortSignal): Promise<string> {
+    const { reference } = request;
+    const started = performance.now();
+    log.info("pulling image", { image: reference });
+    try {
+      const id = await this.#pull(request, signal);
+      const milliseconds = Math.round(performance.now() - started);
+      log.info("pulled image", { image: reference, id, milliseconds });
+      return id;
+    } catch (error) {
+      const failure = pullError(reference, error);
+      log.info("image was not pulled", { image: reference, error: failure.message });
+      throw failure;
+    }
+  }
+
+  async #pull({ reference, auth, namespace }: PullRequest, signal: AbortSignal): Promise<string> {
+    const registry = await this.#isolates.registry();
+    const image = await registry.resolve({ reference, auth, namespace }, signal);
+    try {
+      return await this.#storeImage(image, registry, signal);
+    } finally {
+      registry.close(image.session);
+    }
+  }
+
+  async #storeImage(
+    image: ResolvedImage,
+    registry: RegistryPeer,
+    signal: AbortSignal,
+  ): Promise<string> {
+    checkDigests(image);
+    const { diffIds, created } = parseConfig(image.config);
+    const layer = await this.#layers.pull(image, diffIds, registry, signal);
+    signal.throwIfAborted();
+    const record = await this.#store.createImage({
+      id: digestHex(image.configDigest),
+      names: [image.name],
+      layer,
+      digest: image.digest,
+      created,
+      bigData: new Map([
+        [image.configDigest, image.config],
+        ...image.list === undefined
+          ? []
+          : [[`manifest-${image.list.digest}`, image.list.bytes]] as const,
+        [`manifest-${image.manifestDigest}`, image.manifest],
+        ["manifest", image.manifest],
+      ]),
+      metadata: "{}",
+    });
+    return record.id;
+  }
+}
+
+/**
+ * Checks again what crosses the wall: the isolate that talked to the registry must not be able to give one
+ * image the id of another.
+ */
+function checkDigests(image: ResolvedImage): void {
+  verifyDigest("config", image.config, image.configDigest);
+  verifyDigest("manifest", image.manifest, image.manifestDigest);
+  if (image.list) verifyDigest("manifest list", image.list.bytes, image.list.digest);
+  const asked = parseReference(image.name).digest ?? image.digest;
+  const got = image.list?.digest ?? image.manifestDigest;
+  if (asked !== got || image.digest !== got) {
+    throw new CridError("internal", `asked for ${asked}, got ${got}`);
+  }
+  if (!image.configDigest.startsWith("sha256:")) {
+    throw new CridError(
+      "unimplemented",
+      `the config has the digest ${image.configDigest}; image ids are sha256`,
+    );
+  }
+}
+
+/** A reference in one form, so that `busybox` and `busybox:latest` are one pull. */
+function canonical(reference: string): string {
+  const full = formatReference(parseReference(reference));
+  return isShortName(reference) ? `short ${full}` : full;
+}
+
+/** Puts what was being done in front, behind the word that the kubelet looks for at the beginning. */
+function pullError(reference: string, error: unknown): CridError {
+  const failure = wrapError(`pull ${reference}`, error);
+  const [found, word] = KUBELET_WORDS.exec(errorMessage(failure)) ?? [];
+  if (found === undefined) return failure;
+  const rest = failure.message.replace(found, "");
+  return new CridError(failure.code, `${word}: ${rest}`, { cause: error });
+}

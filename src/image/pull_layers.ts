@@ -1,0 +1,227 @@
+import { CridError } from "../failure/mod.ts";
+import type { Store, UnpackedLayer } from "../storage/mod.ts";
+import { digestMismatch } from "./digest.ts";
+import { SharedWork } from "./shared_work.ts";
+import { Slots } from "./slots.ts";
+import type {
+  BlobDescriptor,
+  PullIsolates,
+  RegistryPeer,
+  ResolvedImage,
+  UnpackLimits,
+} from "./types.ts";
+
+/** Where the layers of pulls come from and go to. */
+export interface LayerPullerOptions {
+  readonly store: Store;
+  readonly isolates: PullIsolates;
+  readonly limits: UnpackLimits;
+}
+
+/** One layer of an image in its place of the chain. */
+interface ChainLink {
+  readonly id: string;
+  readonly parent: string | undefined;
+  readonly diffId: string;
+  readonly blob: BlobDescriptor;
+}
+
+/**
+ * Blobs that are fetched at the same time in all pulls. More than there are unpack workers: what waits for
+ * one has its connection open and its window filled.
+ */
+const PARALLEL_FETCHES = 6;
+
+/** Gets the missing layers of images into the store; layers of pulls at the same time are shared. */
+export class LayerPuller {
+  readonly #options: LayerPullerOptions;
+  readonly #shared = new SharedWork<void>();
+  readonly #fetches = new Slots(PARALLEL_FETCHES);
+
+  constructor(options: LayerPullerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes sure that all layers are in the store and returns the id of the top one; `undefined` for an
+   * image without layers. Layers are fetched and unpacked in parallel and committed from the base up.
+   *
+   * @throws {CridError} The first failure, after everything else has stopped.
+   */
+  async pull(
+    image: ResolvedImage,
+    diffIds: readonly string[],
+    registry: RegistryPeer,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const chain = this.#chain(image, diffIds);
+    const missing = await this.#missing(chain);
+    const failed = new AbortController();
+    const stop = AbortSignal.any([signal, failed.signal]);
+    let below: Promise<void> = Promise.resolve();
+    const layers = missing.map((link) => {
+      const parent = below;
+      below = this.#layer(link, image.session, registry, parent, stop);
+      below.catch((error) => failed.abort(error));
+      return below;
+    });
+    await Promise.allSettled(layers);
+    stop.throwIfAborted();
+    return chain.at(-1)?.id;
+  }
+
+  #chain(image: ResolvedImage, diffIds: readonly string[]): ChainLink[] {
+    if (diffIds.length !== image.layers.length) {
+      throw new CridError(
+        "invalid_argument",
+        `the image has ${image.layers.length} layers, but its config tells of ${diffIds.length}`,
+      );
+    }
+    let parent: string | undefined;
+    return image.layers.map((blob, index) => {
+      const diffId = diffIds[index]!;
+      const link = { id: this.#options.store.layerId(parent, diffId), parent, diffId, blob };
+      parent = link.id;
+      return link;
+    });
+  }
+
+  /** The links above the topmost layer that the store has. */
+  async #missing(chain: readonly ChainLink[]): Promise<readonly ChainLink[]> {
+    for (let index = chain.length - 1; index >= 0; index--) {
+      if (await this.#options.store.layer(chain[index]!.id)) return chain.slice(index + 1);
+    }
+    return chain;
+  }
+
+  /** Joins another pull that makes this layer; should that one fail, it is made here. */
+  async #layer(
+    link: ChainLink,
+    session: number,
+    registry: RegistryPeer,
+    parent: Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const joined = await this.#shared.join(link.id, signal)?.then(() => true, () => false);
+    signal.throwIfAborted();
+    if (joined) return;
+    const make = (stop: AbortSignal) => this.#make(link, session, registry, parent, stop);
+    await this.#shared.run(link.id, make, signal);
+  }
+
+  async #make(
+    link: ChainLink,
+    session: number,
+    registry: RegistryPeer,
+    parent: Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { store } = this.#options;
+    const slot = await this.#fetches.take(signal);
+    try {
+      if (await store.layer(link.id)) return;
+      await using staging = await store.stageLayer(link.parent, link.diffId);
+      const unpacked = await this.#unpack(link.blob, staging.paths, session, registry, signal);
+      slot[Symbol.dispose]();
+      checkContent(link, unpacked);
+      await this.#parentStored(link.parent, parent, signal);
+      signal.throwIfAborted();
+      const { id } = await staging.commit(unpacked);
+      if (id !== link.id) throw new CridError("internal", `layer ${link.id} was stored as ${id}`);
+    } finally {
+      slot[Symbol.dispose]();
+    }
+  }
+
+  /**
+   * Waits for the layer below. Whoever makes it for whichever pull will do; should they fail, this pull
+   * makes it itself, and `own` tells when.
+   */
+  async #parentStored(
+    id: string | undefined,
+    own: Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (id === undefined) return;
+    await this.#shared.join(id, signal)?.catch(() => {});
+    signal.throwIfAborted();
+    if (await this.#options.store.layer(id) === undefined) await own;
+  }
+
+  /** Lets the two isolates talk to each other; none of the bytes passes through here. */
+  async #unpack(
+    blob: BlobDescriptor,
+    paths: { readonly diff: string; readonly tarSplit: string },
+    session: number,
+    registry: RegistryPeer,
+    signal: AbortSignal,
+  ): Promise<UnpackedLayer> {
+    const { isolates, limits } = this.#options;
+    const { port1, port2 } = new MessageChannel();
+    const failed = new AbortController();
+    const stop = AbortSignal.any([signal, failed.signal]);
+    // The unpacker's hash is as good, and nearer to the disk; of others it knows only sha256.
+    const verify = blob.digest.startsWith("sha256:") ? "size" : "digest";
+    const fetched = registry.fetchBlob({ session, blob, port: port1, verify }, stop);
+    const unpacked = this.#unpackFrom(port2, paths, limits, isolates, stop);
+    fetched.catch((error) => failed.abort(error));
+    unpacked.catch((error) => failed.abort(error));
+    const [fetching, unpacking] = await Promise.allSettled([fetched, unpacked]);
+    signal.throwIfAborted();
+    if (failed.signal.aborted) throw rootCause(fetching, unpacking, failed.signal.reason);
+    return (unpacking as PromiseFulfilledResult<UnpackedLayer>).value;
+  }
+
+  async #unpackFrom(
+    port: MessagePort,
+    paths: { readonly diff: string; readonly tarSplit: string },
+    limits: UnpackLimits,
+    isolates: PullIsolates,
+    signal: AbortSignal,
+  ): Promise<UnpackedLayer> {
+    let handedOver = false;
+    try {
+      using unpacker = await isolates.unpacker(signal);
+      handedOver = true;
+      return await unpacker.unpack({ port, paths, limits }, signal);
+    } finally {
+      if (!handedOver) port.close();
+    }
+  }
+}
+
+/** The bytes are what the manifest promised, and what is in them is what the config promised. */
+function checkContent({ blob, diffId }: ChainLink, unpacked: UnpackedLayer): void {
+  // A digest of another algorithm has been checked where the blob was fetched.
+  if (blob.digest.startsWith("sha256:") && unpacked.compressedDigest !== blob.digest) {
+    throw digestMismatch(`layer ${blob.digest}`, blob.digest, unpacked.compressedDigest);
+  }
+  if (unpacked.compressedSize !== blob.size) {
+    throw new CridError(
+      "invalid_argument",
+      `layer ${blob.digest}: wrong size: the manifest says ${blob.size} bytes, ` +
+        `${unpacked.compressedSize} were unpacked`,
+    );
+  }
+  if (unpacked.diffDigest !== diffId) {
+    throw digestMismatch(`content of layer ${blob.digest}`, diffId, unpacked.diffDigest);
+  }
+}
+
+/**
+ * When one half fails the other is stopped and fails too. The one that failed by itself is what the user
+ * wants to know: what broke the stream tells less than what broke its end.
+ */
+function rootCause(
+  fetching: PromiseSettledResult<unknown>,
+  unpacking: PromiseSettledResult<unknown>,
+  first: unknown,
+): unknown {
+  const failures = [fetching, unpacking].flatMap((result) =>
+    result.status === "rejected" ? [result.reason] : []
+  );
+  const isEcho = (error: unknown) =>
+    error instanceof CridError &&
+    (error.code === "cancelled" || / of the blob went away/.test(error.message));
+  return failures.find((error) => !isEcho(error)) ?? first;
+}
