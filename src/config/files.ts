@@ -24,6 +24,8 @@ const MAX_SIZE = 8 * 1024 * 1024;
  * @throws {CridError} `invalid_argument` for what cannot be read as text.
  */
 export async function readConfigFile(path: string): Promise<FoundFile | undefined> {
+  // No regular file, but the usual way to say that there is nothing to read.
+  if (path === "/dev/null") return { path, text: "" };
   const failed = (why: string, cause?: unknown) =>
     new CridError("invalid_argument", `unable to read configuration ${path}: ${why}`, { cause });
   try {

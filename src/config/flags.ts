@@ -1,6 +1,7 @@
 import { errorMessage } from "../failure/mod.ts";
 import type { Assignment } from "./assignment.ts";
 import type { ScalarSetting, TablesSetting } from "./setting.ts";
+import { formatDuration } from "./duration.ts";
 import { parseRuntimes } from "./runtimes_flag.ts";
 import { ENTRIES, isScalar, type ValueEntry } from "./table.ts";
 import { parseText, parseVariable, splitList } from "./text_value.ts";
@@ -79,4 +80,21 @@ export function readVariables(env: Readonly<Record<string, string>>): Override[]
 export function overrideText({ flag, text }: Override): string {
   if (flag.setting.secret !== true) return text;
   return splitList(text).map((pair) => pair.replace(/=.*/s, "=<hidden>")).join(",");
+}
+
+/** The default of a flag's setting as help shows it; `""` for what is off, empty or a table. */
+export function printFlagDefault(setting: ConfigFlag["setting"]): string {
+  if (!isScalar(setting)) return Object.keys(setting.default).join(",");
+  switch (setting.type) {
+    case "boolean":
+      return setting.default ? "true" : "";
+    case "duration":
+      return formatDuration(setting.default);
+    case "list":
+      return setting.default.join(",");
+    case "map":
+      return "";
+    default:
+      return String(setting.default);
+  }
 }

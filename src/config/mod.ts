@@ -13,7 +13,14 @@ export {
 } from "./table.ts";
 export { defaultConfig, type HostDefaults, type StorageDefaults } from "./defaults.ts";
 export { type ConfigSources, loadConfig, type LoadedConfig } from "./load.ts";
-export { type ConfigFlag, FLAGS, type Override, overrideText, parseFlag } from "./flags.ts";
+export {
+  type ConfigFlag,
+  FLAGS,
+  type Override,
+  overrideText,
+  parseFlag,
+  printFlagDefault,
+} from "./flags.ts";
 export type { Message } from "./message.ts";
 export { validateConfig } from "./validate.ts";
 export { checkHost, type HostConfig } from "./host.ts";

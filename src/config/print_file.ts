@@ -13,8 +13,8 @@ const WIDTH = 78;
 
 const HEAD = `This is crid's configuration file, in the format of crio.conf(5) and TOML.
 
-Values that are commented out are the defaults. Flags and environment variables are stronger than
-this file, and files in /etc/crio/crio.conf.d are too. "crid config" prints the configuration that
+Values that are commented out are the defaults. Files in /etc/crio/crio.conf.d are stronger than \
+this file, and environment variables and flags are stronger than both. "crid config" prints what \
 results from all of them; docs/configuration.md explains it.`;
 
 const SECTION_DOCS: Readonly<Record<keyof typeof TABLE, string>> = {
@@ -36,10 +36,8 @@ export function printFile(config: Config, options: FileOptions = {}): string {
   const { options: _, ...sections } = TABLE;
   const blocks = Object.entries(sections).flatMap(([name, section]) => {
     const key = name as keyof typeof sections;
-    return [
-      comment(SECTION_DOCS[key]),
-      ...printSection([name], section, config[key], options.defaults?.[key]),
-    ];
+    const [first, ...rest] = printSection([name], section, config[key], options.defaults?.[key]);
+    return [`${comment(SECTION_DOCS[key])}\n${first}`, ...rest];
   });
   return [comment(HEAD), ...blocks].join("\n\n") + "\n";
 }
@@ -58,8 +56,9 @@ function printSection(
     const value = values[key];
     const usual = defaults?.[key];
     if (setting.type === "table") {
-      below.push(comment(setting.doc));
-      below.push(...printSection([...path, key], setting.of, value as Values, usual as Values));
+      const at = [...path, key];
+      const [first, ...rest] = printSection(at, setting.of, value as Values, usual as Values);
+      below.push(`${comment(setting.doc)}\n${first}`, ...rest);
     } else if (setting.type === "tables") {
       below.push(...printTables([...path, key], setting, value as Values, usual));
     } else {

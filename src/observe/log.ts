@@ -43,7 +43,8 @@ export function parseFilter(text: string): RegExp {
 export interface LogOptions {
   /** One of {@linkcode LEVELS}, or `warn`. */
   readonly level: string;
-  readonly format: "text" | "json";
+  /** `text` or `json`. */
+  readonly format: string;
   /** Only messages that match are kept; `""` keeps all. */
   readonly filter: string;
   /** Appended to; `""` means standard error. */
@@ -121,9 +122,10 @@ export const log: Logger = new Logger();
 /**
  * Sets up the log of the main isolate.
  *
- * @throws {Error} for a level or filter that is none, or a file that cannot be opened.
+ * @throws {Error} for a level, format or filter that is none, or a file that cannot be opened.
  */
 export function configureLog({ level, format, filter, file }: LogOptions): void {
+  if (format !== "text" && format !== "json") throw new Error(`unknown log-format "${format}"`);
   Logger.configure({
     level: parseLevel(level),
     format,

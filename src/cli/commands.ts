@@ -1,0 +1,30 @@
+import type { Command } from "./command.ts";
+import { CHECK, PUBLISH, WIPE } from "./commands/not_built.ts";
+import { COMPLETION } from "./commands/completion.ts";
+import { CONFIG } from "./commands/config.ts";
+import { HELP_COMMAND, MAN, MARKDOWN } from "./commands/manual.ts";
+import { SERVE } from "./commands/serve.ts";
+import { STATUS } from "./commands/status.ts";
+import { VERSION } from "./commands/version.ts";
+
+/** crid itself: without a command it serves. */
+export const CRID: Command = {
+  ...SERVE,
+  commands: [
+    CHECK,
+    COMPLETION,
+    CONFIG,
+    HELP_COMMAND,
+    MAN,
+    MARKDOWN,
+    PUBLISH,
+    STATUS,
+    VERSION,
+    WIPE,
+  ],
+};
+
+/** The command of a name or alias below `command`. */
+export function findCommand(command: Command, name: string): Command | undefined {
+  return command.commands?.find((below) => below.name === name || below.aliases.includes(name));
+}

@@ -1,0 +1,65 @@
+import {
+  checkHost,
+  type LoadedConfig,
+  type Message,
+  notBuilt,
+  overrideText,
+  printToml,
+  validateConfig,
+} from "../../config/mod.ts";
+import { log } from "../../observe/mod.ts";
+import { UsageError } from "../arguments.ts";
+import { buildInfo } from "../build_info.ts";
+import type { Command } from "../command.ts";
+
+/** `crid` without a command: the daemon. */
+export const SERVE: Command = {
+  name: "crid",
+  aliases: [],
+  summary: "Kubernetes container runtime (CRI) in one file, a drop-in for CRI-O",
+  description: "Without a command crid serves the CRI socket until SIGTERM; containers go on " +
+    "running when it stops. It reads the configuration of CRI-O.",
+  flags: [],
+  async run({ given, load }) {
+    const [operand] = given.rest;
+    if (operand !== undefined) throw new UsageError(`command "${operand}" not supported`);
+    const loaded = await load();
+    const { version, gitCommit, gitTreeState } = buildInfo;
+    log.info(`Starting crid, version: ${version}, git: ${gitCommit}(${gitTreeState})`);
+    validateConfig(loaded.config);
+    const { config, messages } = await checkHost(loaded.config, Deno.env.get("PATH") ?? "");
+    warnOfNamespace();
+    logMessages(messages);
+    logConfig({ ...loaded, config });
+    // The daemon and all that it needs is loaded by this command only.
+    const { serve } = await import("../../isolates/mod.ts");
+    return await serve(config, version);
+  },
+};
+
+/** Joining a mount namespace takes a process without threads, which crid is not when it starts. */
+function warnOfNamespace(): void {
+  const path = Deno.env.get("KUBENSMNT");
+  if (path === undefined || path === "") return;
+  log.warn("KUBENSMNT is not supported: start crid with nsenter --mount to join the namespace", {
+    path,
+  });
+}
+
+function logConfig({ config, defaults, overrides }: LoadedConfig): void {
+  for (const key of notBuilt(config, defaults)) {
+    log.warn("Set, but has no effect: not built in this release", { key });
+  }
+  for (const override of overrides) {
+    log.info(`FLAG: --${override.flag.name}=${JSON.stringify(overrideText(override))}`);
+  }
+  log.info(`Current crid configuration:\n${printToml(config, { for: "log" })}`);
+}
+
+/** Logs what the configuration has to say. */
+export function logMessages(messages: readonly Message[]): void {
+  for (const { level, text, fields } of messages) {
+    if (level === "warning") log.warn(text, fields);
+    else log[level](text, fields);
+  }
+}
