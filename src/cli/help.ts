@@ -4,7 +4,7 @@ import { GLOBAL_FLAGS, HELP } from "./global_flags.ts";
 
 const WIDTH = 96;
 /** Column where explanations begin. */
-const COLUMN = 26;
+const COLUMN = 28;
 
 /** Global flags that most people need; `crid help flags` shows all. */
 const COMMON = [
