@@ -1,5 +1,5 @@
 /*
- * start [-p] [-u] [-w PIDFILE] -- PROGRAM [ARGUMENT...]
+ * start [-p] [-u] [-w PIDFILE [-c CGROUP]] -- PROGRAM [ARGUMENT...]
  *
  * Runs PROGRAM in a session of its own. Forking from crid copies the page tables of a JavaScript
  * runtime, some milliseconds each time; crid starts this with vfork and it does the rest.
@@ -16,10 +16,11 @@
 
 int parse_start(int argc, char **argv, struct start_request *request, struct failure *failure) {
     int option;
-    while ((option = getopt(argc, argv, "+puw:")) != -1) {
+    while ((option = getopt(argc, argv, "+c:puw:")) != -1) {
         if (option == 'p') request->pipes = true;
         else if (option == 'u') request->hide_unified = true;
         else if (option == 'w') request->pid_file = optarg;
+        else if (option == 'c') request->cgroup = optarg;
         else return fail(failure, 0, "unknown option");
     }
     if (optind >= argc) return fail(failure, 0, "no program given");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "../base/failure.h"
 
@@ -9,6 +10,7 @@ struct start_request {
     bool pipes;            /* -p: stdin and stdout become fds 4 and 3 */
     bool hide_unified;     /* -u: no /sys/fs/cgroup/unified for the program */
     const char *pid_file;  /* -w: wait for the process named there */
+    const char *cgroup;    /* -c: with -w, the cgroup that the process is moved to */
     char **program;        /* its arguments too, ends with NULL */
 };
 
@@ -17,6 +19,9 @@ int parse_start(int argc, char **argv, struct start_request *request, struct fai
 
 /* Gives this process a mount namespace of its own without the v2 tree of a hybrid host. */
 int hide_unified(struct failure *failure);
+
+/* Moves a process and the children it has already; one that is gone is no failure. */
+void join_cgroup(const char *cgroup, pid_t pid);
 
 /*
  * Runs the program, which leaves a process behind and ends; then waits for that process.

@@ -42,9 +42,11 @@ static pid_t read_pid(const char *path) {
 }
 
 /* The program ended well: find out which process it left, which may be gone already. */
-static int find_process(const char *pid_file, struct progress *progress, struct failure *failure) {
-    progress->process = read_pid(pid_file);
-    if (progress->process == 0) return fail(failure, 0, "no process id in %s", pid_file);
+static int find_process(const struct start_request *request, struct progress *progress,
+                        struct failure *failure) {
+    progress->process = read_pid(request->pid_file);
+    if (progress->process == 0) return fail(failure, 0, "no process id in %s", request->pid_file);
+    if (request->cgroup != NULL) join_cgroup(request->cgroup, progress->process);
     for (size_t i = 0; i < progress->early_count; i++) {
         if (progress->early[i].pid == progress->process) {
             progress->process_status = progress->early[i].status;
@@ -55,18 +57,18 @@ static int find_process(const char *pid_file, struct progress *progress, struct 
 }
 
 /* Reaps all that has ended. 1: the end, with `*result` set; 0: go on waiting; -1: failed. */
-static int reap(const char *pid_file, struct progress *progress, int *result,
+static int reap(const struct start_request *request, struct progress *progress, int *result,
                 struct failure *failure) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == progress->program) {
             if (exit_status(status) != 0) {
-                unlink(pid_file); /* a file there means that the process was started */
+                unlink(request->pid_file); /* a file there means that the process was started */
                 *result = exit_status(status);
                 return 1;
             }
-            if (find_process(pid_file, progress, failure) < 0) return -1;
+            if (find_process(request, progress, failure) < 0) return -1;
         } else if (pid == progress->process) {
             progress->process_status = status;
             progress->process_ended = true;
@@ -81,7 +83,7 @@ static int reap(const char *pid_file, struct progress *progress, int *result,
         return 1;
     }
     if (pid < 0 && errno == ECHILD) {
-        unlink(pid_file);
+        unlink(request->pid_file);
         return fail(failure, 0, "process %d is not left to its starter", progress->process);
     }
     return 0;
@@ -120,7 +122,7 @@ int run_and_wait(const struct start_request *request, struct failure *failure) {
     struct pollfd fds[] = {{.fd = children, .events = POLLIN}, {.fd = STDIN_FILENO}};
     for (;;) {
         int result;
-        int end = reap(request->pid_file, &progress, &result, failure);
+        int end = reap(request, &progress, &result, failure);
         if (end != 0) return end > 0 ? result : -1;
         if (poll(fds, 2, -1) < 0 && errno != EINTR) return fail(failure, errno, "poll");
         if (fds[1].revents & (POLLHUP | POLLERR)) {

@@ -1,1 +1,26 @@
+/**
+ * Containers as an OCI runtime knows them: their spec, their monitor, their life, commands in them.
+ *
+ * @module
+ */
+
 export type * from "./types.ts";
+export { buildSpec } from "./spec/build.ts";
+export { ociResources } from "./spec/resources.ts";
+export { type HandlerOptions, loadHandlers } from "./handlers.ts";
+export { createContainer } from "./monitor.ts";
+export {
+  containerState,
+  deleteContainer,
+  killContainer,
+  listContainers,
+  pauseContainer,
+  resumeContainer,
+  startContainer,
+  updateContainer,
+} from "./runtime.ts";
+export { execSync } from "./exec.ts";
+export { type ExitWatchOptions, watchExits } from "./exit_watch.ts";
+export { readExit } from "./exit_record.ts";
+export { forgetMonitor, reopenLog, resizeTerminal } from "./monitor_control.ts";
+export { isAlive, processRef } from "./process_ref.ts";

@@ -3,7 +3,10 @@
  *
  * @module
  */
+import type { LinuxSeccomp, SpecIdMap } from "../security/mod.ts";
 import type { IdMaps } from "../storage/mod.ts";
+
+export type { IdMap, IdMaps } from "../storage/mod.ts";
 
 export type MountPropagation = "private" | "host_to_container" | "bidirectional";
 
@@ -187,8 +190,45 @@ export type OciSpec = {
   }[];
   hooks?: Record<string, unknown>;
   annotations: Record<string, string>;
-  linux: Record<string, unknown>;
+  linux: OciLinux;
 };
+
+/** A device node for the container. */
+export interface OciDevice {
+  path: string;
+  type: "c" | "b" | "u" | "p";
+  major: number;
+  minor: number;
+  fileMode?: number;
+  uid?: number;
+  gid?: number;
+}
+
+/** `linux.resources` of the OCI runtime spec, also what `runtime update` takes. */
+export interface OciResources {
+  devices?: { allow: boolean; type?: string; major?: number; minor?: number; access: string }[];
+  memory?: { limit?: number; swap?: number; reservation?: number; disableOOMKiller?: boolean };
+  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
+  pids?: { limit: number };
+  hugepageLimits?: { pageSize: string; limit: number }[];
+  unified?: Record<string, string>;
+}
+
+/** `linux` of the OCI runtime spec. */
+export type OciLinux = {
+  namespaces: { type: NamespaceRef["type"]; path?: string }[];
+  resources: OciResources;
+  devices?: OciDevice[];
+  cgroupsPath?: string;
+  sysctl?: Record<string, string>;
+  seccomp?: LinuxSeccomp;
+  rootfsPropagation?: string;
+  maskedPaths?: string[];
+  readonlyPaths?: string[];
+  mountLabel?: string;
+  uidMappings?: SpecIdMap[];
+  gidMappings?: SpecIdMap[];
+} & Record<string, unknown>;
 
 /** What building a spec has decided, besides the spec itself. */
 export interface BuiltSpec {
@@ -220,6 +260,13 @@ export interface RuntimeHandler {
   readonly defaultAnnotations: Readonly<Record<string, string>>;
   readonly seccompProfile: string;
   readonly noSyncLog: boolean;
+  /** `crid-native`, which starts the runtime and the monitor. */
+  readonly native: string;
+  /**
+   * The runtime refuses this host's hybrid cgroups (crun before 1.9): it runs in a mount namespace
+   * without `/sys/fs/cgroup/unified`.
+   */
+  readonly hideUnified: boolean;
 }
 
 export interface RuntimeFeatures {
@@ -252,6 +299,18 @@ export interface CreateRequest {
   readonly systemdCgroup: boolean;
   /** Moves the monitor into a cgroup before it starts the runtime. */
   readonly placeMonitor?: (pid: number) => Promise<void>;
+  /** `container_exits_dir`. */
+  readonly exitsDir: string;
+  /** `container_attach_socket_dir`. */
+  readonly attachDir: string;
+  /** Bytes; negative for none. */
+  readonly logSizeMax: number;
+  readonly logToJournald?: boolean;
+  readonly noPivot: boolean;
+  /** Level of the monitor's own messages; default `info`. */
+  readonly logLevel?: string;
+  /** Ends the creation; what was made is taken back. */
+  readonly signal?: AbortSignal;
 }
 
 /** A process named so that a reused pid is not mistaken for it. */
@@ -264,6 +323,35 @@ export interface ProcessRef {
 export interface CreatedContainer {
   readonly init: ProcessRef;
   readonly monitor: ProcessRef | undefined;
+  /** Resolves when the monitor has ended, by itself or killed; its exit files are written by then. */
+  readonly closed: Promise<void>;
+}
+
+/** Where a monitor leaves what it knows of a container's end. */
+export interface ExitPlaces {
+  readonly persistDir: string;
+  readonly bundle: string;
+}
+
+/** How a container's process ended, as the monitor has recorded it. */
+export interface ExitRecord {
+  /** 0 to 255; -1 when the monitor could not tell. */
+  readonly code: number;
+  /** Nanoseconds of the Unix epoch. */
+  readonly finishedAt: bigint;
+  readonly oomKilled: boolean;
+  /** Always `""`: it did run. */
+  readonly error: string;
+}
+
+/** A container's process has ended. */
+export interface Exited {
+  readonly id: string;
+  /** 0 to 255; -1 when the monitor could not tell; 255 when it left no record. */
+  readonly exitCode: number;
+  /** Nanoseconds of the Unix epoch. */
+  readonly finishedAt: bigint;
+  readonly oomKilled: boolean;
 }
 
 export interface ExecSyncRequest {
@@ -276,6 +364,40 @@ export interface ExecSyncRequest {
   /** Seconds, 0 for none. */
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** How a runtime is told which cgroups to use, and what the host has. */
+export interface CgroupSettings {
+  readonly version: 1 | 2;
+  readonly driver: "cgroupfs" | "systemd";
+  readonly controllers: ReadonlySet<string>;
+}
+
+/** What the configuration and the host add to every container's spec. Names as in crio.conf. */
+export interface SpecDefaults {
+  readonly cgroup: CgroupSettings;
+  readonly defaultCapabilities: readonly string[];
+  readonly addInheritableCapabilities: boolean;
+  /** `NAME=value`. */
+  readonly defaultEnv: readonly string[];
+  /** `name=soft:hard`, or `name=both`; -1 for no limit. */
+  readonly defaultUlimits: readonly string[];
+  /** Negative for none. */
+  readonly pidsLimit: number;
+  /** `read_only`. */
+  readonly readOnly: boolean;
+  /** `host[:container][:rwm]`. */
+  readonly additionalDevices: readonly string[];
+  readonly deviceOwnershipFromSecurityContext: boolean;
+  readonly seccompProfile: string;
+  readonly privilegedSeccompProfile: string;
+  readonly apparmorProfile: string;
+  readonly selinux: boolean;
+  readonly bindMountPrefix: string;
+  readonly absentMountSourcesToReject: readonly string[];
+  readonly imageVolumes: "mkdir" | "bind" | "ignore";
+  /** `crio.root`: a private mount of a directory above it becomes a slave mount. */
+  readonly storageRoot: string;
 }
 
 export interface ExecSyncResult {

@@ -31,18 +31,18 @@ export function seccompEnabled(): boolean {
  *
  * @throws {CridError} `invalid_argument` for a profile that cannot be used.
  */
-export async function seccompFilter(
+export function seccompFilter(
   request: SeccompRequest | undefined,
   mode: "normal" | "privileged",
   defaults: SeccompDefaults,
   conditions: ProfileConditions,
-): Promise<LinuxSeccomp | undefined> {
+): LinuxSeccomp | undefined {
   const load = (file: string) =>
     file === ""
       ? defaultSeccompProfile(conditions.capabilities, conditions.machine)
       : loadSeccompProfile(file, conditions);
   if (mode === "privileged") {
-    return defaults.privilegedProfile === "" ? undefined : await load(defaults.privilegedProfile);
+    return defaults.privilegedProfile === "" ? undefined : load(defaults.privilegedProfile);
   }
   if (request === undefined || request.kind === "unconfined") return undefined;
   if (!seccompEnabled()) {
@@ -50,10 +50,10 @@ export async function seccompFilter(
     throw new CridError("invalid_argument", "seccomp is not enabled in the kernel");
   }
   if (request.kind === "runtime_default") {
-    return await load(defaults.handlerProfile || defaults.profile);
+    return load(defaults.handlerProfile || defaults.profile);
   }
   if (request.localhostRef === "") {
     throw new CridError("invalid_argument", "seccomp: the localhost profile has no path");
   }
-  return await load(request.localhostRef);
+  return load(request.localhostRef);
 }

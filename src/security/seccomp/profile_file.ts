@@ -1,6 +1,5 @@
-import { open } from "node:fs/promises";
-import { constants } from "node:fs";
 import { CridError, errorMessage } from "../../failure/mod.ts";
+import { readFileInRoot } from "../../linux/mod.ts";
 import { MACHINE } from "./default_profile.ts";
 import type { LinuxSeccomp, SeccompArg, SeccompSyscall } from "./types.ts";
 
@@ -50,12 +49,12 @@ export interface ProfileConditions {
  *
  * @throws {CridError} `invalid_argument`: `unable to load local profile "<path>": …`.
  */
-export async function loadSeccompProfile(
+export function loadSeccompProfile(
   file: string,
   conditions: ProfileConditions,
-): Promise<LinuxSeccomp> {
+): LinuxSeccomp {
   try {
-    return parseSeccompProfile(await readProfile(file), conditions);
+    return parseSeccompProfile(readProfile(file), conditions);
   } catch (error) {
     throw new CridError(
       "invalid_argument",
@@ -65,16 +64,11 @@ export async function loadSeccompProfile(
   }
 }
 
-async function readProfile(file: string): Promise<string> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw new Error("not a regular file");
-    if (stat.size > MAX_BYTES) throw new Error(`${stat.size} bytes are too many for a profile`);
-    return await handle.readFile("utf8");
-  } finally {
-    await handle.close();
-  }
+function readProfile(file: string): string {
+  if (!file.startsWith("/")) throw new Error("the path is not absolute");
+  const bytes = readFileInRoot("/", file, MAX_BYTES);
+  if (bytes === undefined) throw new Error(`open ${file}: no such file or directory`);
+  return new TextDecoder().decode(bytes);
 }
 
 /**

@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "@std/path";
+import { CridError } from "../failure/mod.ts";
+import { exit, killGroup } from "../linux/mod.ts";
+import { handlerEnvironment, lastMessage, runtimeCommand } from "./command.ts";
+import { ExecCgroup } from "./exec_cgroup.ts";
+import { capture, type Captured } from "./exec_output.ts";
+import { removeIfThere, writeWhole } from "./files.ts";
+import type { ExecSyncRequest, ExecSyncResult } from "./types.ts";
+
+/** What is kept of each stream; the rest is read and dropped, as CRI-O does. */
+const MAX_OUTPUT = 16 * 1024 * 1024;
+/** How long output is read that a child of the command still holds open after its end. */
+const DRAIN_MS = 100;
+/** After a kill the starter ends within milliseconds; a runtime that is stuck is left to itself. */
+const KILL_LIMIT_MS = 2000;
+
+/**
+ * Runs a command in a container to its end, directly on the OCI runtime. The runtime detaches, the
+ * native starter is left with the command's process and ends as it does; output flows through
+ * pipes. When the time is up, everything that the command started is killed.
+ *
+ * @throws {CridError} `unknown` with the runtime's words when the command could not be started; the
+ * signal's reason when the caller gave up.
+ */
+export async function execSync(request: ExecSyncRequest): Promise<ExecSyncResult> {
+  request.signal?.throwIfAborted();
+  const base = join(request.bundle, `exec-${crypto.randomUUID()}`);
+  const files = { spec: `${base}.json`, pid: `${base}.pid` };
+  const cgroup = await ExecCgroup.create(request);
+  try {
+    await writeWhole(files.spec, processSpec(request));
+    const child = start(request, files, cgroup);
+    return await finish(request, child, files.pid, cgroup);
+  } finally {
+    await removeIfThere(files.spec, files.pid);
+    cgroup.remove();
+  }
+}
+
+/** The container's own process with other arguments: user, capabilities, environment are the same. */
+function processSpec({ spec, args }: ExecSyncRequest): string {
+  return JSON.stringify({ ...spec.process, args, terminal: false });
+}
+
+function start(
+  { handler, id }: ExecSyncRequest,
+  files: { readonly spec: string; readonly pid: string },
+  cgroup: ExecCgroup,
+): ChildProcess {
+  const command = runtimeCommand({ ...handler, hideUnified: false }, [
+    "exec",
+    "--detach",
+    ...["--pid-file", files.pid],
+    ...["--process", files.spec],
+    ...cgroup.runtimeArguments,
+    id,
+  ]);
+  const flags = [...(handler.hideUnified ? ["-u"] : []), ...cgroup.starterArguments];
+  return spawn(handler.native, ["start", ...flags, "-w", files.pid, "--", ...command], {
+    env: handlerEnvironment(handler),
+    // The starter kills the command when its stdin closes: crid is gone then.
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+}
+
+async function finish(
+  request: ExecSyncRequest,
+  child: ChildProcess,
+  pidFile: string,
+  cgroup: ExecCgroup,
+): Promise<ExecSyncResult> {
+  const stdout = capture(child.stdout!, MAX_OUTPUT);
+  const stderr = capture(child.stderr!, MAX_OUTPUT);
+  child.stdin!.on("error", () => {});
+  using limit = new ExecLimit(request);
+  const ended = exit(child, request.handler.native);
+  const code = await Promise.race([ended.then(({ code }) => code), limit.reached]);
+  if (code === undefined) {
+    await killAll(child, ended, cgroup, await readPid(pidFile));
+    if (limit.timedOut) return timedOut(stdout, stderr);
+    stdout.stop();
+    stderr.stop();
+    throw request.signal!.reason;
+  }
+  await drain(stdout, stderr);
+  if (await readPid(pidFile) === undefined) throw notStarted(request, stderr.bytes(), code);
+  return { exitCode: code, stdout: stdout.bytes(), stderr: stderr.bytes(), timedOut: false };
+}
+
+/** The command, its descendants wherever they went, then the starter and the runtime. */
+async function killAll(
+  child: ChildProcess,
+  ended: Promise<unknown>,
+  cgroup: ExecCgroup,
+  pid: number | undefined,
+): Promise<void> {
+  await cgroup.kill(pid);
+  child.stdin!.end();
+  const given = Promise.withResolvers<void>();
+  const timer = setTimeout(given.resolve, KILL_LIMIT_MS);
+  await Promise.race([ended, given.promise]);
+  clearTimeout(timer);
+  killGroup(child);
+  // What the runtime put there while it was being killed.
+  await cgroup.kill(undefined);
+}
+
+function timedOut(stdout: Captured, stderr: Captured): ExecSyncResult {
+  stdout.stop();
+  stderr.stop();
+  return { exitCode: -1, stdout: stdout.bytes(), stderr: stderr.bytes(), timedOut: true };
+}
+
+/** Reads what is left in the pipes, but does not wait for a background child that holds them. */
+async function drain(stdout: Captured, stderr: Captured): Promise<void> {
+  const timer = setTimeout(() => {
+    stdout.stop();
+    stderr.stop();
+  }, DRAIN_MS);
+  await Promise.all([stdout.ended, stderr.ended]);
+  clearTimeout(timer);
+}
+
+/** The starter removes the file when the runtime fails. */
+async function readPid(pidFile: string): Promise<number | undefined> {
+  const pid = await readFile(pidFile, "utf8").then(Number, () => 0);
+  return pid > 0 ? pid : undefined;
+}
+
+function notStarted({ id }: ExecSyncRequest, stderr: Uint8Array, code: number): CridError {
+  const words = lastMessage(new TextDecoder().decode(stderr)) || `the runtime ended with ${code}`;
+  return new CridError("unknown", `exec in container ${id}: ${words}`);
+}
+
+/** The end of the wait for a command: its time is up, or the caller has given up. */
+class ExecLimit implements Disposable {
+  readonly #done = Promise.withResolvers<undefined>();
+  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = () => this.#done.resolve(undefined);
+  timedOut = false;
+
+  constructor({ timeout, signal }: ExecSyncRequest) {
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (timeout <= 0) return;
+    this.#timer = setTimeout(() => {
+      this.timedOut = true;
+      this.#done.resolve(undefined);
+    }, timeout * 1000);
+  }
+
+  get reached(): Promise<undefined> {
+    return this.#done.promise;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+  }
+}

@@ -1,0 +1,83 @@
+import { constants } from "node:fs";
+import { open, readlink, stat } from "node:fs/promises";
+import { dirname, join } from "@std/path";
+import { abortable, CridError, deadline } from "../failure/mod.ts";
+import { removeIfThere } from "./files.ts";
+
+/** Far longer than a monitor needs to open a file. */
+const REOPEN_MS = 10_000;
+
+/**
+ * Has the monitor open its log anew, after the old one was renamed. The new file is there when this
+ * returns.
+ *
+ * @throws {CridError} `failed_precondition` when the monitor is gone, `deadline_exceeded` when it
+ * does nothing.
+ */
+export async function reopenLog(
+  bundle: string,
+  logPath: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const before = await inode(logPath);
+  using limit = deadline(`reopen log ${logPath}`, REOPEN_MS, signal);
+  // Watch before asking: the file may be there at once.
+  using watcher = Deno.watchFs(dirname(logPath), { recursive: false });
+  await command(bundle, "2 0 0\n");
+  const seen = async () => {
+    const now = await inode(logPath);
+    return now !== undefined && now !== before;
+  };
+  const wait = async () => {
+    if (await seen()) return;
+    for await (const _ of watcher) {
+      if (await seen()) return;
+    }
+  };
+  await abortable(wait(), limit.signal);
+}
+
+/** Sets the size of a container's terminal, in characters. */
+export async function resizeTerminal(
+  bundle: string,
+  size: { readonly width: number; readonly height: number },
+): Promise<void> {
+  if (size.width < 1 || size.height < 1) return; // clients send 0x0 when they do not know
+  await command(bundle, `1 ${size.height} ${size.width}\n`);
+}
+
+/** Removes what monitors leave in the shared directories: the exit file, and older ones their link. */
+export async function forgetMonitor(
+  directories: { readonly exitsDir: string; readonly attachDir: string },
+  id: string,
+): Promise<void> {
+  const link = join(directories.attachDir, id);
+  const isLink = await readlink(link).then(() => true, () => false);
+  await removeIfThere(join(directories.exitsDir, id), ...(isLink ? [link] : []));
+}
+
+/** Writes a line to the monitor's control fifo. Without a reader an ordinary open would wait for ever. */
+async function command(bundle: string, line: string): Promise<void> {
+  let fifo;
+  try {
+    fifo = await open(join(bundle, "ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    const code = (cause as { code?: string }).code;
+    if (code !== "ENXIO" && code !== "ENOENT") throw cause;
+    throw new CridError("failed_precondition", `the monitor of ${bundle} is gone`, { cause });
+  }
+  try {
+    await fifo.write(line);
+  } finally {
+    await fifo.close();
+  }
+}
+
+async function inode(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).ino;
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import { CridError } from "../../failure/mod.ts";
+import { kernelFileExists } from "../../linux/mod.ts";
+import type { LinuxResources, OciResources } from "../types.ts";
+import type { SpecDraft } from "./draft.ts";
+
+/** cgroup limits, as far as the host has the controllers. */
+export function resourcesStage({ input, defaults, handler, spec }: SpecDraft): void {
+  const { version, controllers } = defaults.cgroup;
+  const asked = input.resources;
+  const resources = spec.linux.resources;
+  if (asked !== undefined) {
+    checkMemory(asked, handler.minimumMemory);
+    Object.assign(resources, ociResources(asked, hasSwapAccounting(version)));
+    if (!controllers.has("hugetlb")) delete resources.hugepageLimits;
+    if (version === 1) delete resources.unified;
+  }
+  if (defaults.pidsLimit > 0 && controllers.has("pids")) {
+    resources.pids = { limit: defaults.pidsLimit };
+  }
+}
+
+/** @throws {CridError} `invalid_argument` for a limit no container can start with. */
+function checkMemory({ memoryLimit: limit, memorySwapLimit: swap }: LinuxResources, least: number) {
+  if (limit !== 0 && limit < least) {
+    throw new CridError(
+      "invalid_argument",
+      `set memory limit ${limit} too low; should be at least ${least} bytes`,
+    );
+  }
+  if (swap > 0 && swap < limit) {
+    throw new CridError(
+      "invalid_argument",
+      `memory swap limit (${swap}) cannot be lower than memory limit (${limit})`,
+    );
+  }
+}
+
+/** Writes CRI's limits in the form of the OCI runtime spec; what CRI has not set is left out. */
+export function ociResources(
+  asked: LinuxResources,
+  swapAccounting: "swap" | "no swap" = "swap",
+): OciResources {
+  const cpu = {
+    ...(asked.cpuPeriod === 0 ? {} : { period: asked.cpuPeriod }),
+    ...(asked.cpuQuota === 0 ? {} : { quota: asked.cpuQuota }),
+    ...(asked.cpuShares === 0 ? {} : { shares: asked.cpuShares }),
+    ...(asked.cpusetCpus === "" ? {} : { cpus: asked.cpusetCpus }),
+    ...(asked.cpusetMems === "" ? {} : { mems: asked.cpusetMems }),
+  };
+  // Swap counts memory and swap together: as much as memory means none.
+  const swap = asked.memorySwapLimit || asked.memoryLimit;
+  const memory = {
+    ...(asked.memoryLimit === 0 ? {} : { limit: asked.memoryLimit }),
+    ...(swap === 0 || swapAccounting === "no swap" ? {} : { swap }),
+  };
+  const hugepageLimits = asked.hugepageLimits.map(({ pageSize, limit }) => ({ pageSize, limit }));
+  return {
+    ...(Object.keys(cpu).length === 0 ? {} : { cpu }),
+    ...(Object.keys(memory).length === 0 ? {} : { memory }),
+    ...(hugepageLimits.length === 0 ? {} : { hugepageLimits }),
+    ...(Object.keys(asked.unified).length === 0 ? {} : { unified: { ...asked.unified } }),
+  };
+}
+
+/** A kernel without swap accounting has no file for the limit, and the runtime would fail on it. */
+function hasSwapAccounting(version: 1 | 2): "swap" | "no swap" {
+  const files = version === 1
+    ? ["/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"]
+    // The root has no limits; one of these exists below it on any host.
+    : ["system.slice", "init.scope", "kubepods", "kubepods.slice", "crio"]
+      .map((cgroup) => `/sys/fs/cgroup/${cgroup}/memory.swap.max`);
+  return files.some(kernelFileExists) ? "swap" : "no swap";
+}
