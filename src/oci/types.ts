@@ -216,8 +216,9 @@ export interface OciResources {
 
 /** `linux` of the OCI runtime spec. */
 export type OciLinux = {
-  namespaces: { type: NamespaceRef["type"]; path?: string }[];
-  resources: OciResources;
+  /** The `type` is that of a {@linkcode NamespaceRef}. */
+  namespaces: { type: string; path?: string }[];
+  resources?: OciResources;
   devices?: OciDevice[];
   cgroupsPath?: string;
   sysctl?: Record<string, string>;

@@ -2,7 +2,7 @@ import { join } from "@std/path";
 import { CridError } from "../../failure/mod.ts";
 import { isErrno, kernelFileExists, stat } from "../../linux/mod.ts";
 import { hasIdMaps } from "../../security/mod.ts";
-import type { DeviceRequest, OciDevice } from "../types.ts";
+import type { DeviceRequest, OciDevice, OciResources } from "../types.ts";
 import { deviceFrom, devicesBelow, isDirectory } from "./device_nodes.ts";
 import { isPrivileged, type SpecDraft } from "./draft.ts";
 
@@ -11,7 +11,7 @@ export function devicesStage(draft: SpecDraft): void {
   const { input, defaults, handler, spec } = draft;
   const allHostDevices = isPrivileged(draft) && !handler.privilegedWithoutHostDevices;
   const devices = new Map<string, OciDevice>();
-  const rules: NonNullable<typeof spec.linux.resources.devices> = [
+  const rules: NonNullable<OciResources["devices"]> = [
     { allow: allHostDevices, access: "rwm" },
   ];
   if (allHostDevices) {
@@ -31,7 +31,7 @@ export function devicesStage(draft: SpecDraft): void {
   // A user namespace cannot make device nodes: the runtime binds the host's, as they are.
   const list = Array.from(devices.values());
   if (list.length > 0) spec.linux.devices = list;
-  spec.linux.resources.devices = rules;
+  (spec.linux.resources ??= {}).devices = rules;
 }
 
 /** `host[:container][:permissions]`. */

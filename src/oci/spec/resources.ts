@@ -7,7 +7,7 @@ import type { SpecDraft } from "./draft.ts";
 export function resourcesStage({ input, defaults, handler, spec }: SpecDraft): void {
   const { version, controllers } = defaults.cgroup;
   const asked = input.resources;
-  const resources = spec.linux.resources;
+  const resources = spec.linux.resources ??= {};
   if (asked !== undefined) {
     checkMemory(asked, handler.minimumMemory);
     Object.assign(resources, ociResources(asked, hasSwapAccounting(version)));
