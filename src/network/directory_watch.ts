@@ -26,10 +26,12 @@ export class DirectoryWatch implements Disposable {
     this.#arm();
   }
 
-  /** True once in a while when there is no watch to rely on. */
+  /** True once in a while when there is no watch to rely on; another is then tried for. */
   mayHaveMissedChanges(): boolean {
-    if (this.#watcher !== undefined || performance.now() < this.#lookAgainAt) return false;
+    if (this.#watcher !== undefined || this.#closed) return false;
+    if (performance.now() < this.#lookAgainAt) return false;
     this.#lookAgainAt = performance.now() + LOOK_AGAIN_MS;
+    this.#arm();
     return true;
   }
 

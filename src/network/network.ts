@@ -1,5 +1,5 @@
-import { statfsSync } from "node:fs";
 import { CridError, deadline, errorMessage, wrapError } from "../failure/mod.ts";
+import { FsMagic, statfs } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
 import { type Attachment, type CachedAttachment, ResultCache } from "./cache.ts";
 import {
@@ -31,8 +31,6 @@ import type {
 const POD_INTERFACE = "eth0";
 /** CRI-O and libcni keep one for each pod; pinns has brought the interface up, no plugin has to. */
 const LOOPBACK_NETWORK = "cni-loopback";
-/** f_type of a pinned namespace, statfs(2). */
-const NSFS_MAGIC = 0x6e736673;
 /** How many pods are deleted at the same time when garbage is collected. */
 const COLLECTORS = 4;
 
@@ -311,7 +309,7 @@ function isPodNetwork({ network }: CachedAttachment): boolean {
 function livingNetns(path: string): string {
   if (path === "") return "";
   try {
-    return statfsSync(path).type === NSFS_MAGIC ? path : "";
+    return statfs(path).type === FsMagic.NSFS ? path : "";
   } catch {
     return "";
   }
