@@ -36,13 +36,14 @@ const narrator = new Narrator(interrupt.signal);
 
 async function demo(): Promise<void> {
   await using stack = new AsyncDisposableStack();
+  const { signal } = interrupt;
   const isolation = stack.use(await isolate());
   const registry = await narrator.step("build image, start registry", async () => {
     const result = await own(stack, startImageRegistry(isolation, ["crid/hello"]));
     return { result, note: result.host };
   });
   const crid = await narrator.step("start crid", async () => {
-    const result = await own(stack, startCrid({ registry: registry.host, isolation }));
+    const result = await own(stack, startCrid({ registry: registry.host, isolation, signal }));
     const version = await result.client.runtime.version();
     const note =
       `${version.runtimeName} ${version.runtimeVersion}, CRI ${version.runtimeApiVersion}`;

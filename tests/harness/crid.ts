@@ -22,6 +22,8 @@ export interface CridOptions extends NodeOptions {
   readonly args?: readonly string[];
   /** Called with every line of the log. */
   readonly onLog?: (line: string) => void;
+  /** Ends the wait for the first answer. */
+  readonly signal?: AbortSignal;
 }
 
 /** Longest wait for the socket to answer, from source on a busy machine. */
@@ -174,6 +176,7 @@ export class Crid implements AsyncDisposable {
     ended.then(({ code }) => end = `ended with ${code}`, (error) => end = String(error));
     const limit = Date.now() + START_MS;
     while (!await listens(this.socket)) {
+      this.#options.signal?.throwIfAborted();
       if (Date.now() > limit) end = `does not listen on ${this.socket}`;
       if (end !== undefined) {
         throw new Error(`crid ${end}; its log ends:\n${this.#log.slice(-LOG_TAIL).join("\n")}`);

@@ -1,0 +1,153 @@
+/**
+ * How long a pod's life takes: `deno run -A tests/bench/lifecycle_bench.ts [--runtime runc|crun]
+ * [--samples N] [--parallel N] [--pods N]`.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { BUSYBOX, busyboxLayer, pushTestImages } from "../images/mod.ts";
+import {
+  containerConfig,
+  createContainer,
+  type Crid,
+  podConfig,
+  runPod,
+  startCrid,
+  startRegistry,
+} from "../harness/mod.ts";
+import { makeBundle, networkFloor, OBEDIENT, runtimeFloor } from "./floors.ts";
+import { runInside } from "./inside.ts";
+import { printFigures, samples, time } from "./measure.ts";
+
+runInside(import.meta.filename!);
+
+const { values } = parseArgs({
+  args: Deno.args,
+  options: {
+    runtime: { type: "string", default: "runc" },
+    samples: { type: "string", default: "20" },
+    parallel: { type: "string", default: "2" },
+    pods: { type: "string", default: "40" },
+  },
+});
+const runtime = values.runtime === "crun" ? "crun" : "runc";
+const count = Number(values.samples);
+const parallel = Number(values.parallel);
+const podCount = Number(values.pods);
+
+/** Milliseconds of each step of one pod. */
+interface Life {
+  readonly runPod: number;
+  readonly startContainer: number;
+  readonly stopContainer: number;
+  readonly removeContainer: number;
+  readonly stopPod: number;
+  readonly removePod: number;
+}
+
+async function live(crid: Crid): Promise<Life> {
+  const { runtime } = crid.client;
+  const pod = podConfig(crid);
+  let podSandboxId = "";
+  let containerId = "";
+  return {
+    runPod: await time(async () => podSandboxId = await runPod(crid, pod)),
+    startContainer: await time(async () => {
+      const config = containerConfig({ command: OBEDIENT });
+      containerId = await createContainer(crid, podSandboxId, pod, config);
+      await runtime.startContainer({ containerId });
+    }),
+    stopContainer: await time(() => runtime.stopContainer({ containerId, timeout: 10n })),
+    removeContainer: await time(() => runtime.removeContainer({ containerId })),
+    stopPod: await time(() => runtime.stopPodSandbox({ podSandboxId })),
+    removePod: await time(() => runtime.removePodSandbox({ podSandboxId })),
+  };
+}
+
+/** Memory of a process in MB. */
+async function resident(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) * 1024 / 1e6;
+}
+
+async function fill(crid: Crid): Promise<void> {
+  await samples(podCount, parallel, async () => {
+    const pod = podConfig(crid);
+    const podSandboxId = await runPod(crid, pod);
+    const containerId = await createContainer(crid, podSandboxId, pod, containerConfig());
+    await crid.client.runtime.startContainer({ containerId });
+  });
+}
+
+/** Milliseconds from the start of the process until every pod is listed. */
+async function restart(crid: Crid): Promise<number> {
+  await crid.kill9();
+  return await time(async () => {
+    await crid.start();
+    const { items } = await crid.client.runtime.listPodSandbox();
+    if (items.length !== podCount) throw new Error(`${items.length} of ${podCount} pods are left`);
+  });
+}
+
+async function bench(): Promise<void> {
+  await using registry = await startRegistry();
+  await pushTestImages(registry.url, ["e2e-test-images/busybox"]);
+  await using crid = await startCrid({ registry: registry.host, runtime });
+  await crid.client.image.pullImage({ image: { image: BUSYBOX } });
+  const idle = await resident(crid.pid);
+
+  await live(crid);
+  const lives = await samples(count, parallel, () => live(crid));
+  const networks = await samples(
+    count,
+    parallel,
+    (number) => networkFloor(crid.node.directory, number),
+  );
+  const { blob } = await busyboxLayer();
+  if (!("path" in blob.content)) throw new Error("layers are kept as files");
+  const bundle = await makeBundle(runtime, crid.node.directory, blob.content.path);
+  const runtimes = await samples(count, parallel, (number) => runtimeFloor(bundle, number));
+
+  await fill(crid);
+  const full = await resident(crid.pid);
+  const restarts = [await restart(crid), await restart(crid), await restart(crid)];
+
+  const step = (name: keyof Life) => lives.map((life) => life[name]);
+  printFigures(`${count} pods, ${parallel} at a time, ${runtime}, conmon, CNI bridge and portmap`, [
+    {
+      what: "RunPodSandbox",
+      unit: "ms",
+      values: step("runPod"),
+      floor: { what: "ip netns add, CNI ADD", values: networks.map(({ up }) => up) },
+      budget: 70,
+    },
+    {
+      what: "CreateContainer + StartContainer",
+      unit: "ms",
+      values: step("startContainer"),
+      floor: { what: `${runtime} create, start`, values: runtimes.map(({ start }) => start) },
+      budget: runtime === "crun" ? 40 : 60,
+    },
+    {
+      what: "StopContainer",
+      unit: "ms",
+      values: step("stopContainer"),
+      floor: { what: `${runtime} kill, process ends`, values: runtimes.map(({ stop }) => stop) },
+      budget: 30,
+    },
+    { what: "RemoveContainer", unit: "ms", values: step("removeContainer") },
+    {
+      what: "StopPodSandbox",
+      unit: "ms",
+      values: step("stopPod"),
+      floor: { what: "CNI DEL, ip netns delete", values: networks.map(({ down }) => down) },
+      budget: 120,
+    },
+    { what: "RemovePodSandbox", unit: "ms", values: step("removePod") },
+    { what: "resident memory, no pods", unit: "MB", values: [idle] },
+    { what: `resident memory, ${podCount} pods`, unit: "MB", values: [full], budget: 110 },
+    { what: `kill -9 to serving, ${podCount} pods`, unit: "ms", values: restarts, budget: 1000 },
+  ]);
+}
+
+await bench();
