@@ -20,6 +20,8 @@ const CHECKS: readonly Stage[] = [
   { kind: "tool", name: "build", args: ["run", "-A", "scripts/build.ts"] },
 ];
 const SUITES = ["unit", "integration", "conformance"] as const;
+/** A suite that hangs is killed and counts as failed; the whole has to end within 40 minutes. */
+const DEADLINE_MS = 18 * 60_000;
 
 function stagesFor(wanted: readonly string[]): readonly Stage[] {
   if (wanted.length === 0) return [...CHECKS, ...SUITES.map(suite)];
@@ -79,11 +81,17 @@ async function runTool(args: readonly string[]): Promise<Count> {
 async function runTests(paths: readonly string[]): Promise<Count> {
   const report = await Deno.makeTempFile({ prefix: "crid-test-", suffix: ".xml" });
   try {
-    const { success } = await new Deno.Command(Deno.execPath(), {
+    const child = new Deno.Command(Deno.execPath(), {
       args: ["test", "-A", "--no-check", "--parallel", `--junit-path=${report}`, ...paths],
       cwd: repository,
       env: { NO_COLOR: "1" },
-    }).spawn().status;
+    }).spawn();
+    const timer = setTimeout(() => {
+      console.log(`${paths.join(" ")}: no end after ${DEADLINE_MS / 60_000} minutes, killed`);
+      child.kill("SIGKILL");
+    }, DEADLINE_MS);
+    const { success } = await child.status;
+    clearTimeout(timer);
     const count = readReport(await Deno.readTextFile(report));
     // A file that could not be loaded is in no report.
     return success || count.failed > 0 ? count : { ...count, failed: 1 };

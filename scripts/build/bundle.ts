@@ -62,6 +62,9 @@ function withoutLoaderPath(code: Uint8Array): Uint8Array {
   return new TextEncoder().encode(prelude + new TextDecoder().decode(code));
 }
 
+/** Marks a name that the import map has been applied to: it may map to itself. */
+const RESOLVED = Symbol("resolved");
+
 /** Resolves bare names as deno.json does. */
 async function importMap(): Promise<esbuild.Plugin> {
   const config = JSON.parse(await Deno.readTextFile(join(repository, "deno.json"))) as {
@@ -71,13 +74,17 @@ async function importMap(): Promise<esbuild.Plugin> {
     name: "import-map",
     setup(build) {
       build.onResolve({ filter: /^[^./]/ }, (args) => {
-        if (args.kind === "entry-point") return undefined;
+        if (args.kind === "entry-point" || args.pluginData === RESOLVED) return undefined;
         const target = config.imports[args.path];
         if (target === undefined) return undefined;
         if (target.startsWith("node:")) return { path: target, external: true };
         // npm:@scope/name@1.2.3/sub → @scope/name/sub, found in node_modules.
         const path = target.replace(/^npm:((?:@[^/]+\/)?[^@/]+)@[^/]+/, "$1");
-        return build.resolve(path, { resolveDir: repository, kind: args.kind });
+        return build.resolve(path, {
+          resolveDir: repository,
+          kind: args.kind,
+          pluginData: RESOLVED,
+        });
       });
     },
   };
