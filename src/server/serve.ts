@@ -1,4 +1,5 @@
 import { Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
+import { Buffer } from "node:buffer";
 import { createServer as createHttpServer } from "node:http";
 import type { Socket } from "node:net";
 import { log } from "../observe/mod.ts";
@@ -77,8 +78,13 @@ function httpServer(sources: HttpSources) {
   return createHttpServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const reply = await route(request.method ?? "GET", pathname, sources);
-    response.writeHead(reply.status, { "content-type": reply.contentType });
-    response.end(request.method === "HEAD" ? undefined : reply.body);
+    const body = Buffer.from(reply.body);
+    response.writeHead(reply.status, {
+      "content-type": reply.contentType,
+      "connection": "close",
+      "content-length": body.length,
+    });
+    response.end(request.method === "HEAD" ? undefined : body);
   });
 }
 

@@ -3,18 +3,23 @@ import { Buffer } from "node:buffer";
 
 /** What every HTTP/2 connection begins with: RFC 9113, section 3.4. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+/** End of an HTTP/1 request's head: RFC 9112, section 2.1. */
+const HEAD_END = Buffer.from("\r\n\r\n", "latin1");
+/** Bytes of the largest head that is read; the status API needs a hundred or two. */
+const MAX_HEAD = 16_384;
 
-/** What a client speaks. */
-export type Protocol = "http1" | "http2";
+/** What a client speaks, or `refused` when it is neither. */
+export type Protocol = "http1" | "http2" | "refused";
 
 /**
- * Looks at the first bytes of a connection without taking them, and hands it on. A client that does
- * not say within `milliseconds` what it speaks is cut off: it would hold a file descriptor for ever.
+ * Looks at the first bytes of a connection without taking them, and hands it on as soon as a whole
+ * HTTP/2 preface or HTTP/1 head is there. A client that takes longer than `milliseconds` is cut off:
+ * it would hold a file descriptor for ever.
  */
 export function detectProtocol(
   socket: Socket,
   milliseconds: number,
-  found: (protocol: Protocol) => void,
+  found: (protocol: Exclude<Protocol, "refused">) => void,
 ): void {
   let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), milliseconds);
@@ -30,16 +35,24 @@ export function detectProtocol(
     const protocol = protocolOf(seen);
     if (protocol === undefined) return;
     stop();
-    socket.unshift(seen);
-    found(protocol);
+    if (protocol === "refused") {
+      socket.destroy();
+    } else {
+      socket.unshift(seen);
+      found(protocol);
+    }
   };
   socket.on("readable", onReadable);
   socket.on("close", stop);
 }
 
-/** `undefined` while the bytes could still become either. */
+/** `undefined` while more bytes are needed to tell. */
 export function protocolOf(bytes: Uint8Array): Protocol | undefined {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, PREFACE.length));
-  if (!start.equals(PREFACE.subarray(0, start.length))) return "http1";
-  return start.length === PREFACE.length ? "http2" : undefined;
+  const seen = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = seen.subarray(0, PREFACE.length);
+  if (start.equals(PREFACE.subarray(0, start.length))) {
+    return start.length === PREFACE.length ? "http2" : undefined;
+  }
+  if (seen.includes(HEAD_END)) return "http1";
+  return seen.length > MAX_HEAD ? "refused" : undefined;
 }
