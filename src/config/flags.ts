@@ -91,7 +91,7 @@ export function printFlagDefault(setting: ConfigFlag["setting"]): string {
     case "duration":
       return formatDuration(setting.default);
     case "list":
-      return setting.default.join(",");
+      return setting.default.join(", ");
     case "map":
       return "";
     default:
