@@ -10,7 +10,7 @@
 
 export { Errno, isErrno } from "./errno.ts";
 export { AT_FDCWD, Fd, open, openAt, OpenFlag, pathOf, syncFileSystem } from "./fd.ts";
-export { type FileStat, lstatAt, lstatIfThere, stat, statFd } from "./stat.ts";
+export { type FileStat, lstatAt, lstatIfThere, mountId, stat, statFd } from "./stat.ts";
 export { type FileSystemInfo, FsMagic, statfs } from "./statfs.ts";
 export {
   cloneMount,

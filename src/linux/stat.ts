@@ -24,6 +24,7 @@ export interface FileStat {
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
+const STATX_MNT_ID = 0x1000;
 
 /** What is at `path`, the link itself if it is one; `undefined` when there is nothing. @throws {Errno} */
 export function lstatIfThere(path: string): FileStat | undefined {
@@ -48,6 +49,14 @@ export function statFd(fd: Fd): FileStat {
 /** What is at `name` below a directory, links not followed. @throws {Errno} */
 export function lstatAt(directory: number, name: string | Uint8Array): FileStat {
   return statx(directory, name, AT_SYMLINK_NOFOLLOW);
+}
+
+/** The id of the mount that `path` is on: it differs from the parent directory's at a mount point. */
+export function mountId(path: string): bigint {
+  const buffer = new Uint8Array(256);
+  const result = libc().statx(AT_FDCWD, cString(path), 0, STATX_MNT_ID, buffer);
+  if (result < 0) throw new Errno(lastErrno(), "statx", path);
+  return new DataView(buffer.buffer).getBigUint64(144, true);
 }
 
 function statx(directory: number, path: string | Uint8Array, flags: number): FileStat {

@@ -1,1 +1,10 @@
+/**
+ * Images, layers and containers on the disk, as containers/storage keeps them.
+ *
+ * @module
+ */
+
 export type * from "./types.ts";
+export { openStore } from "./store.ts";
+export { loadStorageConf, parseStorageConf } from "./storage_conf.ts";
+export { directoryUsage } from "./usage.ts";

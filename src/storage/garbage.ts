@@ -1,0 +1,119 @@
+import * as fs from "node:fs";
+import { log } from "../observe/mod.ts";
+import { hasChild, usedLayers } from "./images.ts";
+import type { JsonRecord } from "./json_file.ts";
+import {
+  discardLayerFiles,
+  dropLayer,
+  imagePlace,
+  type LayerPlace,
+  LayerTrash,
+  openLayers,
+  ownPlace,
+} from "./layers.ts";
+import { unmountLayer } from "./mounts.ts";
+import { isId, type StorePaths } from "./paths.ts";
+import type { OpenTable } from "./record_table.ts";
+import type { OpenLayers, Tables } from "./tables.ts";
+import { removeStaleTempDirs } from "./temp_dir.ts";
+
+/**
+ * Image layers without an image may belong to a pull that is under way, of ours or of podman, or be
+ * what a repeated pull continues from.
+ */
+const LOOSE_LAYER_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Removes what crashes have left: half-made layers, temporary directories that nobody works in,
+ * directories and tar-split data without a record, container layers without a container, and image
+ * layers that no image has claimed for a day.
+ */
+export async function collectGarbage(tables: Tables, paths: StorePaths): Promise<void> {
+  for (const home of new Set([paths.home, paths.imageHome])) {
+    await removeStaleTempDirs(`${home}/tempdirs`);
+  }
+  for (const records of new Set([paths.layers, paths.imageLayers])) {
+    await removeStaleTempDirs(`${records}/tmp`);
+  }
+  await using trash = new LayerTrash();
+  using layers = await openLayers(tables, paths, "write");
+  using images = await tables.images.open("write");
+  using containers = await tables.containers.open("write");
+  using mounts = await tables.mounts.open("write");
+  await dropLooseLayers(layers, images, containers, { mounts, paths, trash });
+  for (const place of places(layers, paths)) sweepLayerFiles(place, trash);
+  sweepDirectories(paths.images, images, trash.in(`${paths.imageLayers}/tmp`));
+  sweepDirectories(paths.containers, containers, trash.in(`${paths.layers}/tmp`));
+}
+
+function places(layers: OpenLayers, paths: StorePaths): LayerPlace[] {
+  const own = ownPlace(layers, paths);
+  return layers.own === layers.images ? [own] : [own, imagePlace(layers, paths)];
+}
+
+async function dropLooseLayers(
+  layers: OpenLayers,
+  images: OpenTable,
+  containers: OpenTable,
+  { mounts, paths, trash }: { mounts: OpenTable; paths: StorePaths; trash: LayerTrash },
+): Promise<void> {
+  const used = usedLayers(images, containers);
+  const dropped: { place: LayerPlace; id: string }[] = [];
+  for (const place of places(layers, paths)) {
+    const loose = () =>
+      [...place.table.records()].filter((layer) =>
+        !used.has(layer.id) && !hasChild(layers, layer.id) && isAbandoned(place.table, layer)
+      );
+    // A chain becomes loose from the top: as long as one goes, its parent may follow.
+    for (let layers = loose(); layers.length > 0; layers = loose()) {
+      for (const { id } of layers) {
+        dropLayer(place, id);
+        dropped.push({ place, id });
+      }
+    }
+  }
+  await layers.save();
+  for (const { place, id } of dropped) {
+    log.info("Removed a layer that nothing uses", { layer: id });
+    await unmountLayer(mounts, `${place.home}/${id}`, id);
+    discardLayerFiles(place, id, trash);
+  }
+}
+
+/** podman's own container layers are in the stable file, and are its own business for a day. */
+function isAbandoned(table: OpenTable, layer: JsonRecord): boolean {
+  if (table.isVolatile(layer.id)) return true;
+  const created = Date.parse(String(layer["created"]));
+  return Number.isNaN(created) || Date.now() - created > LOOSE_LAYER_MS;
+}
+
+/** Files of layers that have no record: whoever made them died before they counted. */
+function sweepLayerFiles(place: LayerPlace, trash: LayerTrash): void {
+  for (const name of list(place.home)) {
+    if (isId(name) && place.table.get(name) === undefined) discardLayerFiles(place, name, trash);
+  }
+  for (const name of list(place.records)) {
+    const id = name.replace(/\.tar-split\.gz$/, "");
+    if (isId(id) && place.table.get(id) === undefined) {
+      trash.in(`${place.records}/tmp`).take(`${place.records}/${name}`);
+    }
+  }
+  for (const name of list(`${place.home}/l`)) {
+    const link = `${place.home}/l/${name}`;
+    if (!fs.existsSync(link)) fs.rmSync(link, { force: true });
+  }
+}
+
+function sweepDirectories(
+  root: string,
+  table: OpenTable,
+  trash: { take(path: string): void },
+): void {
+  for (const name of list(root)) {
+    if (isId(name) && table.get(name) === undefined) trash.take(`${root}/${name}`);
+  }
+}
+
+function list(directory: string): string[] {
+  return fs.existsSync(directory) ? fs.readdirSync(directory) : [];
+}

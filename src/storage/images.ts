@@ -1,0 +1,230 @@
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import { readFile } from "node:fs/promises";
+import { CridError } from "../failure/mod.ts";
+import { isErrno } from "../linux/mod.ts";
+import {
+  bigDataSize,
+  dictionary,
+  findImage,
+  type ImageIndex,
+  imageRecord,
+  indexImages,
+} from "./image_records.ts";
+import { type JsonRecord, replaceFile } from "./json_file.ts";
+import {
+  discardLayerFiles,
+  dropLayer,
+  layerChain,
+  type LayerPlace,
+  LayerTrash,
+  openLayers,
+  placeOf,
+  strings,
+  text,
+} from "./layers.ts";
+import { bigDataFileName, type StorePaths } from "./paths.ts";
+import type { OpenTable } from "./record_table.ts";
+import type { OpenLayers, Tables } from "./tables.ts";
+import type { ImageRecord, NewImage } from "./types.ts";
+
+/** The images of a store: records and big data. */
+export class Images {
+  readonly #tables: Tables;
+  readonly #paths: StorePaths;
+
+  constructor(tables: Tables, paths: StorePaths) {
+    this.#tables = tables;
+    this.#paths = paths;
+  }
+
+  async index(): Promise<ImageIndex> {
+    using images = await this.#tables.images.open("read");
+    return images.derive(indexImages);
+  }
+
+  async find(idOrName: string): Promise<ImageRecord | undefined> {
+    return findImage(await this.index(), idOrName);
+  }
+
+  async data(id: string, key: string): Promise<Uint8Array> {
+    using _images = await this.#tables.images.open("read");
+    try {
+      return new Uint8Array(await readFile(this.#dataPath(id, key)));
+    } catch (error) {
+      if (!isErrno(error, "ENOENT")) throw error;
+      throw new CridError("not_found", `image ${id} has no data item ${key}`, { cause: error });
+    }
+  }
+
+  async size(id: string): Promise<number> {
+    using layers = await openLayers(this.#tables, this.#paths, "read");
+    using images = await this.#tables.images.open("read");
+    const record = images.get(id);
+    if (record === undefined) throw new CridError("not_found", `image ${id} is not in the store`);
+    let size = bigDataSize(record);
+    for (const layer of layerChain(layers, text(record["layer"]))) {
+      size += Number(layer["diff-size"] ?? 0);
+    }
+    return size;
+  }
+
+  async create(image: NewImage): Promise<ImageRecord> {
+    using layers = await openLayers(this.#tables, this.#paths, "read");
+    if (image.layer !== undefined && placeOf(layers, this.#paths, image.layer) === undefined) {
+      throw new CridError(
+        "aborted",
+        `record image ${image.id}: its layer ${image.layer} was removed meanwhile; pull again`,
+      );
+    }
+    using images = await this.#tables.images.open("write");
+    const known = images.get(image.id);
+    if (known !== undefined && text(known["layer"]) !== image.layer) {
+      throw new CridError(
+        "already_exists",
+        `record image ${image.id}: it is in the store with another top layer, ${known["layer"]}`,
+      );
+    }
+    // Data before the record: a record without its manifest breaks every listing of podman.
+    await this.#writeData(image);
+    takeNames(images, image.id, image.names);
+    const record = mergeImage(known, image);
+    images.put(record);
+    await images.save();
+    return imageRecord(record);
+  }
+
+  async setNames(id: string, names: readonly string[]): Promise<void> {
+    using images = await this.#tables.images.open("write");
+    const record = images.get(id);
+    if (record === undefined) throw new CridError("not_found", `image ${id} is not in the store`);
+    takeNames(images, id, names);
+    images.put({ ...record, ...nameMembers(names, strings(record["names-history"])) });
+    await images.save();
+  }
+
+  async delete(id: string): Promise<void> {
+    await using trash = new LayerTrash();
+    using layers = await openLayers(this.#tables, this.#paths, "write");
+    using images = await this.#tables.images.open("write");
+    using containers = await this.#tables.containers.open("write");
+    const record = images.get(id);
+    if (record === undefined) return;
+    refuseIfUsed(id, containers);
+    images.delete(id);
+    await images.save();
+    trash.in(`${this.#paths.imageLayers}/tmp`).take(`${this.#paths.images}/${id}`);
+    const tops = [text(record["layer"]), ...strings(record["mapped-layers"])];
+    await this.#dropUnusedLayers(tops, { layers, images, containers }, trash);
+  }
+
+  /** Drops each chain from the top down to the first layer that something else stands on. */
+  async #dropUnusedLayers(
+    tops: readonly (string | undefined)[],
+    open: { layers: OpenLayers; images: OpenTable; containers: OpenTable },
+    trash: LayerTrash,
+  ): Promise<void> {
+    const used = usedLayers(open.images, open.containers);
+    const dropped: { place: LayerPlace; id: string }[] = [];
+    for (const top of tops) {
+      for (const layer of layerChain(open.layers, top)) {
+        if (used.has(layer.id) || hasChild(open.layers, layer.id)) break;
+        const place = placeOf(open.layers, this.#paths, layer.id)!;
+        dropLayer(place, layer.id);
+        dropped.push({ place, id: layer.id });
+      }
+    }
+    await open.layers.save();
+    for (const { place, id } of dropped) discardLayerFiles(place, id, trash);
+  }
+
+  async #writeData(image: NewImage): Promise<void> {
+    const directory = `${this.#paths.images}/${image.id}`;
+    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    for (const [key, data] of image.bigData) {
+      await replaceFile(`${directory}/${bigDataFileName(key)}`, data, "durable");
+    }
+  }
+
+  #dataPath(id: string, key: string): string {
+    return `${this.#paths.images}/${id}/${bigDataFileName(key)}`;
+  }
+}
+
+/** Ids of the layers that images and containers name. */
+export function usedLayers(images: OpenTable, containers: OpenTable): Set<string> {
+  const used = new Set<string>();
+  for (const image of images.records()) {
+    const top = text(image["layer"]);
+    if (top !== undefined) used.add(top);
+    for (const mapped of strings(image["mapped-layers"])) used.add(mapped);
+  }
+  for (const container of containers.records()) {
+    const layer = text(container["layer"]);
+    if (layer !== undefined) used.add(layer);
+  }
+  return used;
+}
+
+/** Whether a layer stands on this one. */
+export function hasChild(layers: OpenLayers, id: string): boolean {
+  for (const layer of layers.own.records()) if (layer["parent"] === id) return true;
+  if (layers.images === layers.own) return false;
+  for (const layer of layers.images.records()) if (layer["parent"] === id) return true;
+  return false;
+}
+
+function refuseIfUsed(id: string, containers: OpenTable): void {
+  for (const container of containers.records()) {
+    if (container["image"] !== id) continue;
+    const name = strings(container["names"])[0] ?? "";
+    throw new CridError(
+      "failed_precondition",
+      `delete image ${id}: container ${container.id} (${name}) uses it; remove the container first`,
+    );
+  }
+}
+
+/** A name belongs to one image: it is taken from whoever has it. */
+function takeNames(images: OpenTable, owner: string, names: readonly string[]): void {
+  const taken = new Set(names);
+  for (const record of [...images.records()]) {
+    if (record.id === owner) continue;
+    const kept = strings(record["names"]).filter((name) => !taken.has(name));
+    if (kept.length < strings(record["names"]).length) images.put({ ...record, names: kept });
+  }
+}
+
+function nameMembers(
+  names: readonly string[],
+  history: readonly string[],
+): { names?: readonly string[]; "names-history": readonly string[] } {
+  return { names: [...new Set(names)], "names-history": [...new Set([...names, ...history])] };
+}
+
+function mergeImage(known: JsonRecord | undefined, image: NewImage): JsonRecord {
+  const keys = new Set(strings(known?.["big-data-names"]));
+  const sizes = { ...dictionary(known?.["big-data-sizes"]) };
+  const digests = { ...dictionary(known?.["big-data-digests"]) };
+  for (const [key, data] of image.bigData) {
+    keys.add(key);
+    sizes[key] = data.length;
+    digests[key] = `sha256:${createHash("sha256").update(data).digest("hex")}`;
+  }
+  const created = known?.["created"] ?? image.created?.toISOString() ?? new Date().toISOString();
+  return {
+    ...known,
+    id: image.id,
+    digest: image.digest,
+    ...nameMembers(
+      [...image.names, ...strings(known?.["names"])],
+      strings(known?.["names-history"]),
+    ),
+    ...(image.layer === undefined ? {} : { layer: image.layer }),
+    metadata: image.metadata,
+    "big-data-names": [...keys],
+    "big-data-sizes": sizes,
+    "big-data-digests": digests,
+    created,
+  };
+}

@@ -1,0 +1,136 @@
+import * as fs from "node:fs";
+import { CridError } from "../failure/mod.ts";
+import { syncFileSystem } from "../linux/mod.ts";
+import type { JsonRecord } from "./json_file.ts";
+import {
+  hasLayerFiles,
+  imagePlace,
+  type LayerPlace,
+  layerRecord,
+  LayerTrash,
+  openLayers,
+  placeOf,
+} from "./layers.ts";
+import { chainLayerId } from "./layer_id.ts";
+import type { OverlayOptions } from "./options.ts";
+import { linkLayer, makeLayerDirectory, parentLayer } from "./overlay_layer.ts";
+import type { StorePaths } from "./paths.ts";
+import type { Tables } from "./tables.ts";
+import { TempDir } from "./temp_dir.ts";
+import type {
+  Compression,
+  Digest,
+  LayerRecord,
+  LayerStaging,
+  StagingPaths,
+  UnpackedLayer,
+} from "./types.ts";
+
+/** The numbers that layers.json has for compressions; none is not written. */
+const COMPRESSION_NUMBER: Readonly<Record<Compression, number | undefined>> = {
+  none: undefined,
+  bzip2: 1,
+  gzip: 2,
+  xz: 3,
+  zstd: 4,
+};
+
+/** What the staging of a layer needs of its store. */
+export interface StagingStore {
+  readonly tables: Tables;
+  readonly paths: StorePaths;
+  readonly overlay: OverlayOptions;
+}
+
+/** A layer in the making: a whole layer directory in a temporary place, renamed in when complete. */
+export class StagedLayer implements LayerStaging {
+  readonly id: string;
+  readonly paths: StagingPaths;
+  readonly #store: StagingStore;
+  readonly #parent: string | undefined;
+  readonly #diffId: Digest;
+  readonly #tree: TempDir;
+  readonly #splits: TempDir;
+  readonly #directory: string;
+
+  /** @throws {CridError} `invalid_argument` for a DiffID that is no sha256 digest. */
+  constructor(store: StagingStore, parent: string | undefined, diffId: Digest) {
+    this.id = chainLayerId(parent, diffId);
+    this.#store = store;
+    this.#parent = parent;
+    this.#diffId = diffId;
+    this.#tree = TempDir.create(`${store.paths.imageHome}/tempdirs`);
+    this.#splits = TempDir.create(`${store.paths.imageLayers}/tmp`);
+    this.#directory = `${this.#tree.path}/0-addition`;
+    this.paths = {
+      diff: `${this.#directory}/diff`,
+      tarSplit: `${this.#splits.path}/0-addition`,
+    };
+    fs.mkdirSync(this.paths.diff, { recursive: true, mode: 0o700 });
+  }
+
+  async commit(unpacked: UnpackedLayer): Promise<LayerRecord> {
+    if (unpacked.diffDigest !== this.#diffId) {
+      throw new CridError(
+        "invalid_argument",
+        `commit layer ${this.id}: its content is ${unpacked.diffDigest}, ` +
+          `the image's config says ${this.#diffId}`,
+      );
+    }
+    if (this.#store.overlay.sync === "filesystem") await syncFileSystem(this.paths.diff);
+    const { tables, paths } = this.#store;
+    await using trash = new LayerTrash();
+    using layers = await openLayers(tables, paths, "write");
+    const known = placeOf(layers, paths, this.id);
+    const knownRecord = known?.table.get(this.id);
+    if (known !== undefined && knownRecord !== undefined && hasLayerFiles(known, this.id)) {
+      return layerRecord(knownRecord);
+    }
+    const place = imagePlace(layers, paths);
+    this.#publish(place, this.#parentHome(placeOf(layers, paths, this.#parent ?? "")), trash);
+    const record = this.#record(unpacked);
+    place.table.put(record, "durable");
+    await layers.save();
+    return layerRecord(record);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#tree[Symbol.asyncDispose](), this.#splits[Symbol.asyncDispose]()]);
+  }
+
+  #parentHome(place: LayerPlace | undefined): string | undefined {
+    if (this.#parent === undefined) return undefined;
+    if (place !== undefined) return place.home;
+    throw new CridError(
+      "aborted",
+      `commit layer ${this.id}: its parent ${this.#parent} was removed meanwhile; pull again`,
+    );
+  }
+
+  /** A crash from here to the saved record leaves files without a record: garbage, nothing worse. */
+  #publish(place: LayerPlace, parentHome: string | undefined, trash: LayerTrash): void {
+    const parent = parentHome === undefined ? undefined : parentLayer(parentHome, this.#parent!);
+    const link = makeLayerDirectory(this.#directory, parent);
+    trash.in(`${place.home}/tempdirs`).take(`${place.home}/${this.id}`);
+    fs.renameSync(this.#directory, `${place.home}/${this.id}`);
+    linkLayer(place.home, this.id, link);
+    fs.chmodSync(this.paths.tarSplit, 0o600);
+    fs.renameSync(this.paths.tarSplit, `${place.records}/${this.id}.tar-split.gz`);
+  }
+
+  #record(unpacked: UnpackedLayer): JsonRecord {
+    const compression = COMPRESSION_NUMBER[unpacked.compression];
+    return {
+      id: this.id,
+      ...(this.#parent === undefined ? {} : { parent: this.#parent }),
+      created: new Date().toISOString(),
+      "compressed-diff-digest": unpacked.compressedDigest,
+      "compressed-size": unpacked.compressedSize,
+      "diff-digest": unpacked.diffDigest,
+      "diff-size": unpacked.diffSize,
+      ...(compression === undefined ? {} : { compression }),
+      uidset: unpacked.uids,
+      gidset: unpacked.gids,
+    };
+  }
+}

@@ -1,0 +1,179 @@
+import * as fs from "node:fs";
+import { isErrno, type LockMode } from "../linux/mod.ts";
+import { log } from "../observe/mod.ts";
+import type { JsonRecord } from "./json_file.ts";
+import { unlinkLayer } from "./overlay_layer.ts";
+import type { StorePaths } from "./paths.ts";
+import type { OpenTable } from "./record_table.ts";
+import { type OpenLayers, openLayerTables, type Tables } from "./tables.ts";
+import { TempDir } from "./temp_dir.ts";
+import type { LayerRecord } from "./types.ts";
+
+/** A layer as callers see it. */
+export function layerRecord(record: JsonRecord): LayerRecord {
+  return {
+    id: record.id,
+    parent: text(record["parent"]),
+    names: strings(record["names"]),
+    compressedDigest: text(record["compressed-diff-digest"]),
+    compressedSize: number(record["compressed-size"]),
+    diffDigest: text(record["diff-digest"]),
+    diffSize: number(record["diff-size"]),
+  };
+}
+
+/** Where a table's layers are on the disk. */
+export interface LayerPlace {
+  readonly table: OpenTable;
+  readonly home: string;
+  /** Directory of the JSON files and tar-split data. */
+  readonly records: string;
+}
+
+/** Finds the table that holds a layer. */
+export function placeOf(
+  layers: OpenLayers,
+  paths: StorePaths,
+  id: string,
+): LayerPlace | undefined {
+  if (layers.own.get(id) !== undefined) return ownPlace(layers, paths);
+  if (layers.images.get(id) !== undefined) return imagePlace(layers, paths);
+  return undefined;
+}
+
+/** Where container layers go. */
+export function ownPlace(layers: OpenLayers, paths: StorePaths): LayerPlace {
+  return { table: layers.own, home: paths.home, records: paths.layers };
+}
+
+/** Where image layers go. */
+export function imagePlace(layers: OpenLayers, paths: StorePaths): LayerPlace {
+  return { table: layers.images, home: paths.imageHome, records: paths.imageLayers };
+}
+
+/**
+ * Locks the layers. A layer that is flagged as incomplete while we hold the lock was left so by a
+ * writer that died: it is deleted first, as everyone does who shares the store.
+ */
+export async function openLayers(
+  tables: Tables,
+  paths: StorePaths,
+  mode: LockMode,
+): Promise<OpenLayers> {
+  const layers = await openLayerTables(tables, mode);
+  try {
+    if (!hasIncomplete(layers)) return layers;
+  } catch (error) {
+    layers[Symbol.dispose]();
+    throw error;
+  }
+  layers[Symbol.dispose]();
+  await deleteIncomplete(tables, paths);
+  return openLayerTables(tables, mode);
+}
+
+/** Removes a layer's record; its files follow with {@linkcode discardLayerFiles}. */
+export function dropLayer(place: LayerPlace, id: string): void {
+  place.table.delete(id);
+}
+
+/**
+ * Takes a layer's files away: in one step each, to be deleted when the locks are released. The record
+ * must be saved away before, so that a crash leaves files without a record (which are garbage) and
+ * never a record without files (which is a broken image).
+ */
+export function discardLayerFiles(place: LayerPlace, id: string, trash: LayerTrash): void {
+  unlinkLayer(place.home, id);
+  trash.in(`${place.home}/tempdirs`).take(`${place.home}/${id}`);
+  const splits = trash.in(`${place.records}/tmp`);
+  splits.take(`${place.records}/${id}.tar-split.gz`);
+  splits.take(`${place.records}/${id}`);
+}
+
+/**
+ * Temporary directories for what is being deleted, made when first needed. Disposed after the locks
+ * are released, because deleting a tree takes long.
+ */
+export class LayerTrash implements AsyncDisposable {
+  readonly #directories = new Map<string, TempDir>();
+
+  in(root: string): TempDir {
+    let directory = this.#directories.get(root);
+    if (directory === undefined) {
+      directory = TempDir.create(root);
+      this.#directories.set(root, directory);
+    }
+    return directory;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const directory of this.#directories.values()) await directory[Symbol.asyncDispose]();
+  }
+}
+
+function hasIncomplete(layers: OpenLayers): boolean {
+  return layers.own.derive(incompleteIds).length > 0 ||
+    (layers.images !== layers.own && layers.images.derive(incompleteIds).length > 0);
+}
+
+function incompleteIds(records: Iterable<JsonRecord>): string[] {
+  const ids: string[] = [];
+  for (const record of records) {
+    const flags = record["flags"];
+    if (typeof flags === "object" && flags !== null && "incomplete" in flags && flags.incomplete) {
+      ids.push(record.id);
+    }
+  }
+  return ids;
+}
+
+async function deleteIncomplete(tables: Tables, paths: StorePaths): Promise<void> {
+  await using trash = new LayerTrash();
+  using layers = await openLayerTables(tables, "write");
+  const places = [ownPlace(layers, paths), imagePlace(layers, paths)];
+  const left = places.map((place) => ({ place, ids: place.table.derive(incompleteIds) }));
+  for (const { place, ids } of left) for (const id of ids) dropLayer(place, id);
+  await layers.save();
+  for (const { place, ids } of left) {
+    for (const id of ids) {
+      log.warn("Found incomplete layer, deleting it", { layer: id });
+      discardLayerFiles(place, id, trash);
+    }
+  }
+}
+
+/** The chain of a layer from the top down; ends early when one is missing. */
+export function layerChain(layers: OpenLayers, top: string | undefined): JsonRecord[] {
+  const chain: JsonRecord[] = [];
+  for (let id = top; id !== undefined;) {
+    const record = layers.own.get(id) ?? layers.images.get(id);
+    if (record === undefined || chain.includes(record)) return chain;
+    chain.push(record);
+    id = text(record["parent"]);
+  }
+  return chain;
+}
+
+/** Whether the files of a layer are there; a record alone does not make one. */
+export function hasLayerFiles(place: LayerPlace, id: string): boolean {
+  try {
+    return fs.statSync(`${place.home}/${id}/diff`).isDirectory();
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+/** A member that is a non-empty string. */
+export function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** A member that is a list of strings. */
+export function strings(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}

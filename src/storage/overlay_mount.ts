@@ -1,0 +1,160 @@
+import * as fs from "node:fs";
+import { CridError } from "../failure/mod.ts";
+import {
+  isErrno,
+  MAX_MOUNT_DATA,
+  mount,
+  MountAttribute,
+  MountFlag,
+  mountId,
+  mountNew,
+  umount,
+  UmountFlag,
+} from "../linux/mod.ts";
+import { lowerDirectories } from "./overlay_layer.ts";
+
+/** How a layer is mounted. */
+export interface OverlayMount {
+  /** `read-only`: the layer is the topmost lower, nothing is written. */
+  readonly access: "read-write" | "read-only";
+  /** Words as in fstab: flags of the mount and options of overlay. */
+  readonly options: readonly string[];
+  /** `volatile`: a sync of the container's files does not wait for the disk. */
+  readonly durability: "durable" | "volatile";
+  /** SELinux label, or `""`. */
+  readonly label: string;
+}
+
+/** Words that are flags of the mount, not options of overlay. */
+const FLAG_WORDS: Readonly<Record<string, number>> = {
+  ro: MountFlag.RDONLY,
+  nodev: MountFlag.NODEV,
+  nosuid: MountFlag.NOSUID,
+  noexec: MountFlag.NOEXEC,
+  noatime: MountFlag.NOATIME,
+  nodiratime: MountFlag.NODIRATIME,
+  relatime: MountFlag.RELATIME,
+  strictatime: MountFlag.STRICTATIME,
+  sync: MountFlag.SYNCHRONOUS,
+  dirsync: MountFlag.DIRSYNC,
+};
+const IGNORED_WORDS = new Set(["rw", "dev", "suid", "exec", "async", "defaults"]);
+
+/**
+ * Mounts a layer at its `merged`.
+ *
+ * @param homes The driver's home, then that of the image store if it is another.
+ * @throws {CridError} `internal`, naming the layer.
+ */
+export function mountOverlay(
+  directory: string,
+  homes: readonly string[],
+  how: OverlayMount,
+): string {
+  const target = `${directory}/merged`;
+  // Made by the kernel as a guard against mounting twice; it outlives a volatile mount on purpose.
+  fs.rmSync(`${directory}/work/work/incompat/volatile`, { force: true, recursive: true });
+  fs.mkdirSync(target, { recursive: true, mode: 0o700 });
+  try {
+    mountWith(overlayArguments(directory, homes, how), target);
+  } catch (error) {
+    throw new CridError(
+      "internal",
+      `mount the layer in ${directory}: ${error instanceof Error ? error.message : error}`,
+      { cause: error },
+    );
+  }
+  return target;
+}
+
+/** Unmounts whatever is mounted at a layer's `merged`. @returns Whether anything was. */
+export function unmountOverlay(directory: string): boolean {
+  const target = `${directory}/merged`;
+  if (!isMounted(directory)) return false;
+  while (isMounted(directory)) umount(target, UmountFlag.DETACH | UmountFlag.NOFOLLOW);
+  // A new directory: nothing that someone mounted from another namespace can hide below the old one.
+  fs.mkdirSync(`${target}.1`, { recursive: true, mode: 0o700 });
+  fs.renameSync(`${target}.1`, target);
+  return true;
+}
+
+/** Whether something is mounted at a layer's `merged`. */
+export function isMounted(directory: string): boolean {
+  try {
+    return mountId(`${directory}/merged`) !== mountId(directory);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+interface OverlayArguments {
+  readonly lowers: readonly string[];
+  readonly options: ReadonlyArray<readonly [key: string, value: string | undefined]>;
+  readonly flags: number;
+}
+
+function overlayArguments(
+  directory: string,
+  homes: readonly string[],
+  how: OverlayMount,
+): OverlayArguments {
+  const lowers = lowerDirectories(homes, directory);
+  const options: [string, string | undefined][] = [];
+  let flags = 0;
+  if (how.access === "read-only") {
+    lowers.unshift(`${directory}/diff`);
+    flags |= MountFlag.RDONLY;
+  } else {
+    options.push(["upperdir", `${directory}/diff`], ["workdir", `${directory}/work`]);
+    if (how.durability === "volatile") options.push(["volatile", undefined]);
+  }
+  // Overlay wants a lower, and two of them when there is no upper.
+  if (lowers.length === 0 || (how.access === "read-only" && lowers.length === 1)) {
+    fs.mkdirSync(`${directory}/empty`, { recursive: true, mode: 0o700 });
+    lowers.push(`${directory}/empty`);
+  }
+  for (const word of how.options) {
+    const flag = FLAG_WORDS[word];
+    if (flag !== undefined) flags |= flag;
+    else if (!IGNORED_WORDS.has(word)) options.push(keyValue(word));
+  }
+  if (how.label !== "") options.push(["context", how.label]);
+  return { lowers, options, flags };
+}
+
+function keyValue(word: string): [string, string | undefined] {
+  const equals = word.indexOf("=");
+  return equals < 0 ? [word, undefined] : [word.slice(0, equals), word.slice(equals + 1)];
+}
+
+/** One string if it fits into a page and needs no escapes; else fsconfig(2), an option at a time. */
+function mountWith({ lowers, options, flags }: OverlayArguments, target: string): void {
+  const words = options.map(([key, value]) => {
+    if (value === undefined) return key;
+    return key === "context" ? `context="${value}"` : `${key}=${value}`;
+  });
+  const data = [`lowerdir=${lowers.join(":")}`, ...words].join(",");
+  const plain = lowers.every((path) => !/[,:\\]/.test(path)) && !/[,:\\]/.test(target);
+  if (plain && data.length <= MAX_MOUNT_DATA) {
+    mount("overlay", target, "overlay", flags, data);
+    return;
+  }
+  let attributes = 0;
+  if (flags & MountFlag.RDONLY) attributes |= MountAttribute.RDONLY;
+  if (flags & MountFlag.NODEV) attributes |= MountAttribute.NODEV;
+  if (flags & MountFlag.NOSUID) attributes |= MountAttribute.NOSUID;
+  if (flags & MountFlag.NOEXEC) attributes |= MountAttribute.NOEXEC;
+  const each = lowers.map((path): [string, string] => ["lowerdir+", path]);
+  try {
+    mountNew("overlay", target, [["source", "overlay"], ...each, ...options], attributes);
+  } catch (error) {
+    if (!isErrno(error, "EINVAL", "ENOSYS")) throw error;
+    throw new CridError(
+      "failed_precondition",
+      `mount ${lowers.length} layers: the kernel takes no more than a page of options; ` +
+        "Linux 6.7 or newer has no such limit, or use a shorter storage root",
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,53 @@
+import type { StoreOptions } from "./types.ts";
+
+/** Where everything of a store is (containers/storage, overlay layout). */
+export interface StorePaths {
+  readonly graphRoot: string;
+  readonly runRoot: string;
+  /** The root that images and their layers are in: the graph root, or `imageStore`. */
+  readonly imageRoot: string;
+  /** The driver's home of container layers, and of image layers unless there is an image store. */
+  readonly home: string;
+  readonly imageHome: string;
+  readonly layers: string;
+  readonly imageLayers: string;
+  readonly images: string;
+  readonly containers: string;
+  readonly runLayers: string;
+  readonly runContainers: string;
+  readonly storageLock: string;
+}
+
+/** Lays out the paths of a store. */
+export function storePaths(options: StoreOptions): StorePaths {
+  const { graphRoot, runRoot } = options;
+  const imageRoot = options.imageStore === "" ? graphRoot : options.imageStore;
+  return {
+    graphRoot,
+    runRoot,
+    imageRoot,
+    home: `${graphRoot}/overlay`,
+    imageHome: `${imageRoot}/overlay`,
+    layers: `${graphRoot}/overlay-layers`,
+    imageLayers: `${imageRoot}/overlay-layers`,
+    images: `${imageRoot}/overlay-images`,
+    containers: `${graphRoot}/overlay-containers`,
+    runLayers: `${runRoot}/overlay-layers`,
+    runContainers: `${runRoot}/overlay-containers`,
+    storageLock: `${graphRoot}/storage.lock`,
+  };
+}
+
+/**
+ * The file name of a big data item: the key itself if it is made of `.`, digits and lower-case
+ * letters, else `=` and its base64. containers/storage looks at all characters but the last.
+ */
+export function bigDataFileName(key: string): string {
+  const plain = /^[.0-9a-z]*$/.test(key.slice(0, -1));
+  return plain ? key : `=${btoa(String.fromCharCode(...new TextEncoder().encode(key)))}`;
+}
+
+/** 64 hexadecimal digits: what ids look like, and nothing else in those directories. */
+export function isId(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
+}

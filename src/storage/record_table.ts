@@ -1,0 +1,185 @@
+import { log } from "../observe/mod.ts";
+import { errorMessage } from "../failure/mod.ts";
+import { type LockMode, lstatIfThere } from "../linux/mod.ts";
+import { type Durability, type JsonRecord, readRecords, writeRecords } from "./json_file.ts";
+import type { HeldLock, LockFile } from "./lock_file.ts";
+
+/** One of the JSON files that a table is made of. */
+export interface RecordFile {
+  readonly path: string;
+  readonly durability: Durability;
+}
+
+interface Entry {
+  readonly record: JsonRecord;
+  readonly file: RecordFile;
+}
+
+/**
+ * The records of one kind (images, layers, containers, mount points) with the lock that protects
+ * them. They are kept in memory and read again only when someone else has changed them.
+ *
+ * A record stays in the file that it was read from: whether a container is volatile is told by
+ * nothing else.
+ */
+export class RecordTable {
+  readonly #lock: LockFile;
+  readonly #files: readonly RecordFile[];
+  #entries = new Map<string, Entry>();
+  #seen: string | undefined;
+  #generation = 0;
+  readonly #derived = new Map<unknown, { readonly generation: number; readonly value: unknown }>();
+
+  /** @param files New records go to the one of the durability that is asked for. */
+  constructor(lock: LockFile, files: readonly RecordFile[]) {
+    this.#lock = lock;
+    this.#files = files;
+  }
+
+  /** Takes the lock and brings the records up to date. */
+  async open(mode: LockMode): Promise<OpenTable> {
+    const lock = await this.#lock.acquire(mode);
+    try {
+      this.#refresh(lock);
+      return new OpenTable(this, lock);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get entries(): ReadonlyMap<string, Entry> {
+    return this.#entries;
+  }
+
+  /** A value computed from the records, kept until they change. */
+  derive<T>(compute: (records: Iterable<JsonRecord>) => T): T {
+    const known = this.#derived.get(compute);
+    if (known?.generation === this.#generation) return known.value as T;
+    const value = compute(this.#entries.values().map((entry) => entry.record));
+    this.#derived.set(compute, { generation: this.#generation, value });
+    return value;
+  }
+
+  put(record: JsonRecord, durability: Durability): RecordFile {
+    const file = this.#entries.get(record.id)?.file ??
+      this.#files.find((file) => file.durability === durability);
+    if (file === undefined) throw new Error(`no ${durability} file for records`);
+    this.#entries.set(record.id, { record, file });
+    return file;
+  }
+
+  delete(id: string): RecordFile | undefined {
+    const file = this.#entries.get(id)?.file;
+    this.#entries.delete(id);
+    return file;
+  }
+
+  /** Forgets what was read: memory and disk may differ. */
+  invalidate(): void {
+    this.#seen = undefined;
+  }
+
+  /** Writes the files that have changed; the lock's stamp first, so that a crash costs a reload. */
+  async save(lock: HeldLock, changed: ReadonlySet<RecordFile>): Promise<void> {
+    this.#seen = undefined;
+    const stamp = lock.touch();
+    for (const file of changed) {
+      const records: JsonRecord[] = [];
+      for (const entry of this.#entries.values()) {
+        if (entry.file === file) records.push(entry.record);
+      }
+      await writeRecords(file.path, records, file.durability);
+    }
+    this.#generation++;
+    this.#seen = this.#state(stamp);
+  }
+
+  #refresh(lock: HeldLock): void {
+    const state = this.#state(lock.stamp());
+    if (state === this.#seen) return;
+    const entries = new Map<string, Entry>();
+    for (const file of this.#files) {
+      for (const record of readTolerantly(file)) {
+        if (!entries.has(record.id)) entries.set(record.id, { record, file });
+      }
+    }
+    this.#entries = entries;
+    this.#generation++;
+    this.#seen = state;
+  }
+
+  /** Everything that tells a changed table: the lock's bytes, and the files for tools that forget those. */
+  #state(stamp: string): string {
+    let state = stamp;
+    for (const { path } of this.#files) {
+      const stat = lstatIfThere(path);
+      state += stat === undefined ? "|" : `|${stat.inode}.${stat.size}.${stat.modified}`;
+    }
+    return state;
+  }
+}
+
+/** A volatile file may be torn after a crash of the host; nothing in it is worth an error. */
+function readTolerantly(file: RecordFile): JsonRecord[] {
+  try {
+    return readRecords(file.path);
+  } catch (error) {
+    if (file.durability === "durable") throw error;
+    log.warn("Dropping volatile storage records", { error: errorMessage(error) });
+    return [];
+  }
+}
+
+/** A table while its lock is held. Changes are on the disk after {@linkcode OpenTable.save}. */
+export class OpenTable implements Disposable {
+  readonly #table: RecordTable;
+  readonly #lock: HeldLock;
+  readonly #changed = new Set<RecordFile>();
+
+  constructor(table: RecordTable, lock: HeldLock) {
+    this.#table = table;
+    this.#lock = lock;
+  }
+
+  get(id: string): JsonRecord | undefined {
+    return this.#table.entries.get(id)?.record;
+  }
+
+  *records(): Iterable<JsonRecord> {
+    for (const entry of this.#table.entries.values()) yield entry.record;
+  }
+
+  /** @see {@linkcode RecordTable.derive} */
+  derive<T>(compute: (records: Iterable<JsonRecord>) => T): T {
+    return this.#table.derive(compute);
+  }
+
+  /** Whether a record is in a file that need not survive a crash of the host. */
+  isVolatile(id: string): boolean {
+    return this.#table.entries.get(id)?.file.durability === "volatile";
+  }
+
+  /** Adds or replaces a record; a replaced one stays in its file. */
+  put(record: JsonRecord, durability: Durability = "durable"): void {
+    this.#changed.add(this.#table.put(record, durability));
+  }
+
+  delete(id: string): void {
+    const file = this.#table.delete(id);
+    if (file !== undefined) this.#changed.add(file);
+  }
+
+  /** Writes what has changed. Needs the write lock. */
+  async save(): Promise<void> {
+    if (this.#changed.size === 0) return;
+    await this.#table.save(this.#lock, this.#changed);
+    this.#changed.clear();
+  }
+
+  /** Unlocks. Changes that were not saved are forgotten. */
+  [Symbol.dispose](): void {
+    if (this.#changed.size > 0) this.#table.invalidate();
+    this.#lock[Symbol.dispose]();
+  }
+}

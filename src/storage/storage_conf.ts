@@ -1,0 +1,104 @@
+import { readFileSync } from "node:fs";
+import { parse } from "@std/toml";
+import { CridError, errorMessage } from "../failure/mod.ts";
+import { isErrno } from "../linux/mod.ts";
+import type { StoreOptions } from "./types.ts";
+
+/** The places of storage.conf; the first that exists is used alone. */
+const SYSTEM_FILES = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"];
+
+const DEFAULTS: StoreOptions = {
+  graphRoot: "/var/lib/containers/storage",
+  runRoot: "/run/containers/storage",
+  driver: "overlay",
+  imageStore: "",
+  options: [],
+};
+
+/** Members of `[storage.options.overlay]` (and, as fallback, of `[storage.options]`) that are options. */
+const OVERLAY_KEYS = [
+  "mountopt",
+  "mount_program",
+  "size",
+  "inodes",
+  "skip_mount_home",
+  "ignore_chown_errors",
+  "force_mask",
+  "use_composefs",
+  "sync",
+] as const;
+
+/**
+ * Where podman and CRI-O find their store: storage.conf, or the defaults when there is none.
+ *
+ * `CONTAINERS_STORAGE_CONF` names the only file to read, `XDG_CONFIG_HOME` a directory to look in
+ * first; `STORAGE_DRIVER` and `STORAGE_OPTS` win over the file.
+ *
+ * @throws {CridError} `invalid_argument` when a file is no TOML, with its name and line.
+ */
+export function loadStorageConf(env: Readonly<Record<string, string | undefined>>): StoreOptions {
+  const fromFile = readFirst(configFiles(env));
+  const extra = (env["STORAGE_OPTS"] ?? "").split(",").filter((option) => option !== "");
+  return {
+    ...fromFile,
+    driver: env["STORAGE_DRIVER"] || fromFile.driver,
+    options: extra.length > 0 ? extra : fromFile.options,
+  };
+}
+
+/** Reads the text of a storage.conf; `path` is for messages. @throws {CridError} `invalid_argument`. */
+export function parseStorageConf(content: string, path: string): StoreOptions {
+  let document: Record<string, unknown>;
+  try {
+    document = parse(content);
+  } catch (error) {
+    throw new CridError("invalid_argument", `read ${path}: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+  const storage = table(document["storage"]);
+  const options = table(storage["options"]);
+  const overlay = table(options["overlay"]);
+  const string = (key: string, fallback: string) => {
+    const value = storage[key];
+    if (value === undefined || value === "") return fallback;
+    if (typeof value === "string") return value;
+    throw new CridError("invalid_argument", `read ${path}: storage.${key} is no string`);
+  };
+  return {
+    graphRoot: string("graphroot", DEFAULTS.graphRoot),
+    runRoot: string("runroot", DEFAULTS.runRoot),
+    driver: string("driver", DEFAULTS.driver),
+    imageStore: string("imagestore", DEFAULTS.imageStore),
+    options: OVERLAY_KEYS.flatMap((key) => {
+      const value = overlay[key] ?? options[key];
+      return value === undefined || value === "" ? [] : [`overlay.${key}=${value}`];
+    }),
+  };
+}
+
+function configFiles(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const only = env["CONTAINERS_STORAGE_CONF"];
+  if (only !== undefined && only !== "") return [only];
+  const home = env["XDG_CONFIG_HOME"];
+  const own = home === undefined || home === "" ? [] : [`${home}/containers/storage.conf`];
+  return [...own, ...SYSTEM_FILES];
+}
+
+function readFirst(paths: readonly string[]): StoreOptions {
+  for (const path of paths) {
+    let content: string;
+    try {
+      content = readFileSync(path, "utf8");
+    } catch (error) {
+      if (isErrno(error, "ENOENT", "ENOTDIR")) continue;
+      throw error;
+    }
+    return parseStorageConf(content, path);
+  }
+  return DEFAULTS;
+}
+
+function table(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+}

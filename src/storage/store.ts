@@ -1,0 +1,215 @@
+import * as fs from "node:fs";
+import { CridError } from "../failure/mod.ts";
+import { Containers, isVolatileContainer, mountLabelOf, mountOptionsOf } from "./containers.ts";
+import { collectGarbage } from "./garbage.ts";
+import { ensureHomeMounted, unmountHome } from "./home.ts";
+import { Images } from "./images.ts";
+import { chainLayerId } from "./layer_id.ts";
+import { layerRecord, openLayers, placeOf, text } from "./layers.ts";
+import { StagedLayer } from "./layer_staging.ts";
+import { Mounts } from "./mounts.ts";
+import { type OverlayOptions, overlayOptions } from "./options.ts";
+import { type StorePaths, storePaths } from "./paths.ts";
+import { storeTables, type Tables } from "./tables.ts";
+import type {
+  ContainerRecord,
+  Digest,
+  ImageRecord,
+  LayerRecord,
+  LayerStaging,
+  NewContainer,
+  NewImage,
+  Store,
+  StoreOptions,
+  StoreUsage,
+} from "./types.ts";
+import { directoryUsage, ImageUsage } from "./usage.ts";
+
+/**
+ * Opens a store of containers/storage in the overlay layout, and makes it if there is none.
+ *
+ * @throws {CridError} `unimplemented` for another driver or an option that changes the layout.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  if (options.driver !== "overlay" && options.driver !== "overlay2") {
+    throw new CridError(
+      "unimplemented",
+      `open the storage in ${options.graphRoot}: driver ${options.driver} is not supported; use overlay`,
+    );
+  }
+  const store = new OverlayStore(options);
+  await store.prepare();
+  return store;
+}
+
+class OverlayStore implements Store {
+  readonly options: StoreOptions;
+  readonly #paths: StorePaths;
+  readonly #tables: Tables;
+  readonly #overlay: OverlayOptions;
+  readonly #images: Images;
+  readonly #containers: Containers;
+  readonly #mounts: Mounts;
+  readonly #usage: ImageUsage;
+
+  constructor(options: StoreOptions) {
+    this.options = options;
+    this.#paths = storePaths(options);
+    this.#overlay = overlayOptions(options.options);
+    this.#tables = storeTables(this.#paths);
+    this.#images = new Images(this.#tables, this.#paths);
+    this.#containers = new Containers(this.#tables, this.#paths);
+    this.#mounts = new Mounts(this.#tables, this.#paths, this.#overlay);
+    this.#usage = new ImageUsage(this.#tables, this.#paths);
+  }
+
+  /** Makes the directories and mounts the driver's home. */
+  async prepare(): Promise<void> {
+    const paths = this.#paths;
+    const directories = [
+      paths.graphRoot,
+      paths.imageRoot,
+      paths.runRoot,
+      paths.layers,
+      paths.imageLayers,
+      paths.images,
+      paths.containers,
+      paths.runLayers,
+      paths.runContainers,
+      `${paths.runRoot}/overlay-locks`,
+    ];
+    for (const path of directories) fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+    using _storage = await this.#tables.storage.acquire("write");
+    for (const home of new Set([paths.home, paths.imageHome])) {
+      fs.mkdirSync(home, { recursive: true, mode: 0o700 });
+      ensureHomeMounted(home, this.#overlay.home);
+      fs.mkdirSync(`${home}/l`, { recursive: true, mode: 0o755 });
+      // Tells other tools that whiteouts are device nodes, not fuse-overlayfs's files.
+      const marker = `${home}/.has-mount-program`;
+      if (!fs.existsSync(marker)) fs.writeFileSync(marker, "false", { mode: 0o600 });
+    }
+  }
+
+  async images(): Promise<readonly ImageRecord[]> {
+    return (await this.#images.index()).images;
+  }
+  image(idOrName: string): Promise<ImageRecord | undefined> {
+    return this.#images.find(idOrName);
+  }
+  imageData(id: string, key: string): Promise<Uint8Array> {
+    return this.#images.data(id, key);
+  }
+  imageSize(id: string): Promise<number> {
+    return this.#images.size(id);
+  }
+  createImage(image: NewImage): Promise<ImageRecord> {
+    return this.#images.create(image);
+  }
+  setImageNames(id: string, names: readonly string[]): Promise<void> {
+    return this.#images.setNames(id, names);
+  }
+  deleteImage(id: string): Promise<void> {
+    return this.#images.delete(id);
+  }
+
+  async layer(id: string): Promise<LayerRecord | undefined> {
+    using layers = await openLayers(this.#tables, this.#paths, "read");
+    const record = placeOf(layers, this.#paths, id)?.table.get(id);
+    return record === undefined ? undefined : layerRecord(record);
+  }
+  layerId(parent: string | undefined, diffId: Digest): string {
+    return chainLayerId(parent, diffId);
+  }
+  stageLayer(parent: string | undefined, diffId: Digest): Promise<LayerStaging> {
+    const store = { tables: this.#tables, paths: this.#paths, overlay: this.#overlay };
+    return Promise.resolve(new StagedLayer(store, parent, diffId));
+  }
+
+  containers(): Promise<readonly ContainerRecord[]> {
+    return this.#containers.list();
+  }
+  container(id: string): Promise<ContainerRecord | undefined> {
+    return this.#containers.get(id);
+  }
+  createContainer(container: NewContainer): Promise<ContainerRecord> {
+    return this.#containers.create(container);
+  }
+  setContainerMetadata(id: string, metadata: string): Promise<void> {
+    return this.#containers.setMetadata(id, metadata);
+  }
+  deleteContainer(id: string): Promise<void> {
+    return this.#containers.delete(id);
+  }
+
+  async mountContainer(id: string): Promise<string> {
+    const record = await this.#containers.raw(id);
+    if (record === undefined) {
+      throw new CridError("not_found", `mount container ${id}: it is not in the store`);
+    }
+    return await this.#mounts.mount(text(record["layer"]) ?? "", {
+      access: "read-write",
+      options: mountOptionsOf(record) ?? this.#overlay.mountOptions,
+      durability: isVolatileContainer(record) ? "volatile" : "durable",
+      label: mountLabelOf(record),
+    });
+  }
+  async unmountContainer(id: string): Promise<void> {
+    const layer = (await this.#containers.get(id))?.layer ?? "";
+    if (layer !== "") await this.#mounts.unmount(layer);
+  }
+
+  async mountImage(id: string): Promise<string> {
+    const layer = (await this.#images.index()).byId.get(id)?.layer;
+    if (layer === undefined) {
+      throw new CridError("not_found", `mount image ${id}: it is not in the store or has no layer`);
+    }
+    return await this.#mounts.mount(layer, {
+      access: "read-only",
+      options: [...this.#overlay.mountOptions, "noexec", "nosuid", "nodev"],
+      durability: "durable",
+      label: "",
+    });
+  }
+  async unmountImage(id: string): Promise<void> {
+    const layer = (await this.#images.index()).byId.get(id)?.layer;
+    if (layer !== undefined) await this.#mounts.unmount(layer);
+  }
+
+  containerDir(id: string): string {
+    return this.#containers.directory(id);
+  }
+  containerRunDir(id: string): string {
+    return this.#containers.runDirectory(id);
+  }
+  async containerUpperDir(id: string): Promise<string | undefined> {
+    const layer = (await this.#containers.get(id))?.layer ?? "";
+    return layer === "" ? undefined : `${this.#paths.home}/${layer}/diff`;
+  }
+
+  collectGarbage(): Promise<void> {
+    return collectGarbage(this.#tables, this.#paths);
+  }
+
+  async imageFsUsage(): Promise<StoreUsage & { readonly mountpoint: string }> {
+    return { ...await this.#usage.measure(), mountpoint: this.#paths.images };
+  }
+  async containerFsUsage(): Promise<StoreUsage & { readonly mountpoint: string }> {
+    let { bytes, inodes } = await directoryUsage(this.#paths.containers);
+    for (const container of await this.#containers.list()) {
+      const upper = await directoryUsage(`${this.#paths.home}/${container.layer}/diff`);
+      bytes += upper.bytes;
+      inodes += upper.inodes;
+    }
+    return { bytes, inodes, mountpoint: this.#paths.containers };
+  }
+
+  /** Containers stay mounted; the home is let go when nothing is. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    using storage = await this.#tables.storage.acquire("write");
+    using _layers = await openLayers(this.#tables, this.#paths, "write");
+    using mounts = await this.#tables.mounts.open("read");
+    if ([...mounts.records()].some((mount) => Number(mount["count"]) > 0)) return;
+    storage.touch();
+    for (const home of new Set([this.#paths.home, this.#paths.imageHome])) unmountHome(home);
+  }
+}

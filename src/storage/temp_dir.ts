@@ -1,0 +1,94 @@
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import { rm } from "node:fs/promises";
+import { errorMessage } from "../failure/mod.ts";
+import { isErrno, OfdLock, statFd } from "../linux/mod.ts";
+import { log } from "../observe/mod.ts";
+
+const LOCK = "lock-";
+const DIRECTORY = "temp-dir-";
+
+/**
+ * A directory for half-made and half-deleted things, as containers/storage 1.60 names them. The lock
+ * on `lock-XXX` is held as long as someone works in `temp-dir-XXX`; one whose lock is free was left
+ * by a crash, and crid and podman alike remove it.
+ */
+export class TempDir implements AsyncDisposable {
+  readonly path: string;
+  readonly #lock: OfdLock;
+  readonly #lockPath: string;
+  #count = 0;
+  #gone = false;
+
+  private constructor(path: string, lock: OfdLock, lockPath: string) {
+    this.path = path;
+    this.#lock = lock;
+    this.#lockPath = lockPath;
+  }
+
+  /** Makes one below `root`, which is made too. */
+  static create(root: string): TempDir {
+    fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+    for (;;) {
+      const name = randomBytes(8).toString("hex");
+      const lockPath = `${root}/${LOCK}${name}`;
+      const lock = OfdLock.tryAcquire(lockPath, "write");
+      if (lock === undefined) continue;
+      // Whoever cleans up may have had the lock between our making and locking the file.
+      if (statFd(lock.fd).links === 0) {
+        lock[Symbol.dispose]();
+        continue;
+      }
+      const path = `${root}/${DIRECTORY}${name}`;
+      fs.mkdirSync(path, { mode: 0o700 });
+      return new TempDir(path, lock, lockPath);
+    }
+  }
+
+  /** Moves a file or directory in here, to be deleted later; what is not there is no error. */
+  take(path: string): void {
+    try {
+      fs.renameSync(path, `${this.path}/${this.#count++}-deleted`);
+    } catch (error) {
+      if (!isErrno(error, "ENOENT")) throw error;
+    }
+  }
+
+  /** Deletes it with all that is in it. A failure is logged; the next clean-up tries again. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#gone) return;
+    this.#gone = true;
+    try {
+      await rm(this.path, { recursive: true, force: true });
+      fs.rmSync(this.#lockPath, { force: true });
+    } catch (error) {
+      log.warn("Failed to delete a temporary directory of the store", {
+        path: this.path,
+        error: errorMessage(error),
+      });
+    } finally {
+      this.#lock[Symbol.dispose]();
+    }
+  }
+}
+
+/** Deletes the temporary directories below `root` that nobody works in. */
+export async function removeStaleTempDirs(root: string): Promise<void> {
+  for (const name of staleNames(root)) {
+    const lockPath = `${root}/${LOCK}${name}`;
+    using lock = OfdLock.tryAcquire(lockPath, "write");
+    if (lock === undefined) continue;
+    await rm(`${root}/${DIRECTORY}${name}`, { recursive: true, force: true });
+    fs.rmSync(lockPath, { force: true });
+  }
+}
+
+function staleNames(root: string): Set<string> {
+  const names = new Set<string>();
+  if (!fs.existsSync(root)) return names;
+  for (const entry of fs.readdirSync(root)) {
+    if (entry.startsWith(LOCK)) names.add(entry.slice(LOCK.length));
+    else if (entry.startsWith(DIRECTORY)) names.add(entry.slice(DIRECTORY.length));
+  }
+  return names;
+}
