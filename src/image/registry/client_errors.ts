@@ -80,9 +80,12 @@ export async function readDocument(
   return bytes;
 }
 
+const TRUST_HINT = "; put the authority of its certificate into " +
+  "/etc/containers/certs.d/<host>/ca.crt, or set insecure = true for it in registries.conf";
+
 const HINTS: Partial<Record<NetworkFailure["kind"], string>> = {
-  certificate: "; put its authority into /etc/containers/certs.d/<host>/ca.crt, " +
-    "or set insecure = true for it in registries.conf",
+  certificate: TRUST_HINT,
+  authority_as_leaf: TRUST_HINT,
   not_tls: "; if it speaks plain HTTP, set insecure = true for it in registries.conf",
 };
 
