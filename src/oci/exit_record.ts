@@ -1,5 +1,6 @@
-import { lstat, readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "@std/path";
+import { lstatIfThere } from "../linux/mod.ts";
 import type { ExitRecord } from "./types.ts";
 
 /**
@@ -11,30 +12,20 @@ export async function readExit(
   bundle: string,
 ): Promise<ExitRecord | undefined> {
   const file = join(persistDir, "exit");
-  try {
-    const [text, { ctimeNs }] = await Promise.all([
-      readFile(file, "utf8"),
-      stat(file, { bigint: true }),
-    ]);
-    return {
-      code: parseExitCode(text),
-      finishedAt: ctimeNs,
-      // conmon writes it into its working directory, newer ones into the persistent one as well.
-      oomKilled: await isThere(join(bundle, "oom")) || await isThere(join(persistDir, "oom")),
-      error: "",
-    };
-  } catch (error) {
-    if ((error as { code?: string }).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const found = lstatIfThere(file);
+  if (found === undefined) return undefined;
+  return {
+    code: parseExitCode(await readFile(file, "utf8")),
+    // Written once and renamed. Deno's own stat tells whole seconds only.
+    finishedAt: BigInt(Math.round(found.modified * 1e6)) * 1000n,
+    // conmon writes it into its working directory, newer ones into the persistent one as well.
+    oomKilled: [bundle, persistDir].some((place) => lstatIfThere(join(place, "oom")) !== undefined),
+    error: "",
+  };
 }
 
 /** A decimal status; anything else counts as unknown. */
 export function parseExitCode(text: string): number {
   const code = Number(text.trim() || "-1");
   return Number.isInteger(code) && code >= 0 && code <= 255 ? code : -1;
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return await lstat(file).then(() => true, () => false);
 }

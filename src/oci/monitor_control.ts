@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { open, readlink, stat } from "node:fs/promises";
+import { open, readlink } from "node:fs/promises";
 import { dirname, join } from "@std/path";
 import { abortable, CridError, deadline } from "../failure/mod.ts";
+import { lstatIfThere } from "../linux/mod.ts";
 import { removeIfThere } from "./files.ts";
 
 /** Far longer than a monitor needs to open a file. */
@@ -19,19 +20,19 @@ export async function reopenLog(
   logPath: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const before = await inode(logPath);
+  const before = inode(logPath);
   using limit = deadline(`reopen log ${logPath}`, REOPEN_MS, signal);
   // Watch before asking: the file may be there at once.
   using watcher = Deno.watchFs(dirname(logPath), { recursive: false });
   await command(bundle, "2 0 0\n");
-  const seen = async () => {
-    const now = await inode(logPath);
+  const seen = () => {
+    const now = inode(logPath);
     return now !== undefined && now !== before;
   };
   const wait = async () => {
-    if (await seen()) return;
+    if (seen()) return;
     for await (const _ of watcher) {
-      if (await seen()) return;
+      if (seen()) return;
     }
   };
   await abortable(wait(), limit.signal);
@@ -73,11 +74,6 @@ async function command(bundle: string, line: string): Promise<void> {
   }
 }
 
-async function inode(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).ino;
-  } catch (error) {
-    if ((error as { code?: string }).code === "ENOENT") return undefined;
-    throw error;
-  }
+function inode(path: string): bigint | undefined {
+  return lstatIfThere(path)?.inode;
 }
