@@ -100,11 +100,8 @@ function globalOverrides(given: ParsedArguments): Override[] {
 }
 
 async function loadAndLog(flags: readonly Override[]): Promise<LoadedConfig> {
-  const loaded = await loadConfig({
-    flags,
-    env: Deno.env.toObject(),
-    host: await hostDefaults(),
-  });
+  const env = Deno.env.toObject();
+  const loaded = await loadConfig({ flags, env, host: await hostDefaults(env) });
   const { runtime, options } = loaded.config;
   configureLog({
     level: runtime.log_level,
