@@ -1,4 +1,4 @@
-import { CridError, errorMessage, wrapError } from "../failure/mod.ts";
+import { CridError, errorMessage, isCode, wrapError } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Store } from "../storage/mod.ts";
 import { digestHex, verifyDigest } from "./digest.ts";
@@ -10,6 +10,9 @@ import type { PullIsolates, PullRequest, RegistryPeer, ResolvedImage } from "./t
 
 /** Words in front of a message by which the kubelet tells kinds of failure. */
 const KUBELET_WORDS = /(RegistryUnavailable|SignatureValidationFailed): /;
+
+/** How often an image is stored anew when others remove layers under it. */
+const MAX_ATTEMPTS = 3;
 
 /** Pulls images into the store. */
 export class Puller {
@@ -57,7 +60,15 @@ export class Puller {
     const registry = await this.#isolates.registry();
     const image = await registry.resolve({ reference, auth, namespace }, signal);
     try {
-      return await this.#storeImage(image, registry, signal);
+      for (let attempt = 1;; attempt++) {
+        try {
+          return await this.#storeImage(image, registry, signal);
+        } catch (error) {
+          // Someone has removed a layer between our look at it and its use.
+          if (!isCode(error, "aborted") || attempt === MAX_ATTEMPTS) throw error;
+          log.info("store image again", { image: reference, reason: error.message });
+        }
+      }
     } finally {
       registry.close(image.session);
     }

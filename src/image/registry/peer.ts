@@ -36,6 +36,9 @@ interface Session {
   readonly client: RegistryClient;
   readonly transports: Transports;
   readonly source: PullSource;
+  /** Blobs on their way. Another pull may wait for one when the pull of this session is over. */
+  fetching: number;
+  closed: boolean;
 }
 
 /** Limits of containers/image, so that what one tool takes the other does too. */
@@ -74,6 +77,7 @@ export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
         port.close();
         throw new CridError("failed_precondition", `no session ${id} with a registry`);
       }
+      session.fetching++;
       const open = (stop: AbortSignal) =>
         download(blob, {
           what: `blob ${blob.digest} of ${repositoryName(session.source.reference)}`,
@@ -82,13 +86,25 @@ export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
           signal: stop,
           open: (offset) => openBlob(session, blob, offset, options, retry, stop),
         });
-      await sendBlob(port, open, signal);
+      try {
+        await sendBlob(port, open, signal);
+      } finally {
+        session.fetching--;
+        disposeWhenOver(session);
+      }
     },
     close(id) {
-      sessions.get(id)?.transports[Symbol.dispose]();
+      const session = sessions.get(id);
+      if (session === undefined) return;
       sessions.delete(id);
+      session.closed = true;
+      disposeWhenOver(session);
     },
   };
+}
+
+function disposeWhenOver(session: Session): void {
+  if (session.closed && session.fetching === 0) session.transports[Symbol.dispose]();
 }
 
 interface Found {
@@ -179,7 +195,7 @@ async function findAt(
       transport: (host) => transports.for(host, source.insecure ? "skipped" : "required"),
     });
     const image = await readImage(client, source, name, options, retry, signal);
-    return { session: { client, transports, source }, image };
+    return { session: { client, transports, source, fetching: 0, closed: false }, image };
   } catch (error) {
     transports[Symbol.dispose]();
     throw error;
