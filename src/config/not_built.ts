@@ -11,6 +11,7 @@ export function notBuilt(config: Config, defaults: Config): string[] {
     const value = valueAt(config, path);
     if (equal(value, valueAt(defaults, path))) return [];
     if (setting.built === false) {
+      if (value === setting.without) return [];
       return [path[0] === "options" ? `--${setting.flag}` : tomlPath(path)];
     }
     if (isScalar(setting)) return [];

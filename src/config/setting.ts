@@ -30,6 +30,8 @@ interface Row {
   readonly reload?: true;
   /** The feature behind it is not built yet: a value other than the default is said so in the log. */
   readonly built?: false;
+  /** The value that asks for what crid does without the feature; setting it is no news. */
+  readonly without?: string | boolean;
   /** What to use in its place. */
   readonly deprecated?: string;
   /** Holds `NAME=value` pairs whose values are kept out of the log. */

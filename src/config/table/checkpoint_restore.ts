@@ -9,6 +9,7 @@ export const CHECKPOINT_RESTORE = {
     flag: "checkpoint-restore-container-level-enabled",
     env: ["CONTAINER_CHECKPOINT_RESTORE_CONTAINER_LEVEL_ENABLED"],
     built: false,
+    without: "none",
     doc: "What may be done with single containers: none, checkpoint_only or checkpoint_restore. " +
       "crid does neither yet, whatever this says.",
   },

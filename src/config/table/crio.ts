@@ -80,6 +80,7 @@ export const CRIO = {
     flag: "clean-shutdown-file",
     env: ["CONTAINER_CLEAN_SHUTDOWN_FILE"],
     built: false,
+    without: "",
     doc: "File that is there when the last shutdown left the store in order. " +
       '"" switches the check off.',
   },
@@ -89,6 +90,7 @@ export const CRIO = {
     flag: "internal-wipe",
     env: ["CONTAINER_INTERNAL_WIPE"],
     built: false,
+    without: false,
     deprecated: "the daemon wipes by itself",
     doc: "Whether the daemon removes containers and images that are due to be wiped at start, " +
       "so that no separate wipe unit is needed.",
@@ -99,6 +101,7 @@ export const CRIO = {
     flag: "internal-repair",
     env: ["CONTAINER_INTERNAL_REPAIR"],
     built: false,
+    without: false,
     doc: "Whether the daemon checks and repairs the store at start after an unclean shutdown.",
   },
 } as const satisfies Section;

@@ -67,6 +67,7 @@ export const NRI = {
     default: true,
     flag: "enable-nri",
     built: false,
+    without: false,
     doc: "Whether NRI plugins are served. crid does not serve them yet, whatever this says.",
   },
   nri_listen: {

@@ -282,6 +282,7 @@ export const RUNTIME = {
     default: "/etc/sysconfig/orig_irq_banned_cpus",
     flag: "irqbalance-config-restore-file",
     built: false,
+    without: "disable",
     doc: "File with the banned CPUs to restore at start; disable restores none.",
   },
   cgroup_manager: {
@@ -402,6 +403,7 @@ export const RUNTIME = {
     flag: "enable-criu-support",
     env: ["CONTAINER_ENABLE_CRIU_SUPPORT"],
     built: false,
+    without: false,
     deprecated: "set container_level_enabled in [crio.checkpoint_restore]",
     doc: "false means container_level_enabled = none.",
   },
@@ -489,6 +491,7 @@ export const RUNTIME = {
     flag: "disable-hostport-mapping",
     env: ["DISABLE_HOSTPORT_MAPPING"],
     built: false,
+    without: true,
     doc: "Whether crid leaves host ports to the CNI plugins alone.",
   },
   timezone: {

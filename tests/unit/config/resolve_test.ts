@@ -148,4 +148,12 @@ activation_annotation = "a"`);
       "--profile",
     ]);
   });
+
+  it("does not name a key that asks for what crid does anyway", () => {
+    const { config } = resolved(
+      "[crio.nri]\nenable_nri = false\n[crio.runtime]\nenable_criu_support = false\n" +
+        "irqbalance_config_restore_file = 'disable'",
+    );
+    assert.deepEqual(notBuilt(config, defaultConfig()), []);
+  });
 });
