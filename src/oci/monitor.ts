@@ -96,7 +96,7 @@ async function drive(monitor: Monitor, request: CreateRequest): Promise<SyncAnsw
 function createFailed(message: string): CridError {
   return new CridError(
     "unknown",
-    `container create failed: ${message.trim() || "the runtime failed without a message"}`,
+    `container create failed: ${lastMessage(message) || "the runtime failed without a message"}`,
   );
 }
 
