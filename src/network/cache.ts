@@ -22,7 +22,7 @@ export interface CachedAttachment {
   /** As it was when the attachment was made; `undefined` when it cannot be read any more. */
   readonly config: NetworkConfig | undefined;
   readonly result: JsonObject | undefined;
-  /** Which runtime made it; `""` when another program than crid did. */
+  /** Which crid made it; `""` when another program or a crid without a name did. */
   readonly owner: string;
   readonly path: string;
 }
@@ -55,7 +55,7 @@ export class ResultCache {
       cniArgs: args,
       capabilityArgs: capabilities,
       result,
-      owner: this.#owner,
+      ...(this.#owner === "" ? {} : { owner: this.#owner }),
     };
     const path = `${this.#directory}/${config.name}-${containerId}-${ifName}`;
     try {

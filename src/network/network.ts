@@ -61,7 +61,7 @@ class CniNetwork implements Network {
 
   constructor(options: NetworkOptions) {
     this.#options = options;
-    this.#owner = options.owner ?? "crid";
+    this.#owner = options.owner ?? "";
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#host = { directories: options.pluginDirs, env: options.env };
     this.#directory = new ConfigurationDirectory(options.confDir);
@@ -234,8 +234,8 @@ class CniNetwork implements Network {
   }
 
   /**
-   * Ours is what we have written; and of what other Kubernetes runtimes have written, the pods whose
-   * namespace is gone: they cannot run any more, whoever made them.
+   * Ours is what bears our name; and of what bears none, as CRI-O's and containerd's entries, the pods
+   * whose namespace is gone: they cannot run any more, whoever made them.
    */
   #isOurs({ owner, attachment }: CachedAttachment): boolean {
     if (owner !== "") return owner === this.#owner;

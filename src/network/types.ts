@@ -52,9 +52,9 @@ export interface NetworkOptions {
   /** Result cache, `/var/lib/cni` (results below `results/`). */
   readonly cacheDir: string;
   /**
-   * Names this runtime in the cache, so that {@linkcode Network.collectGarbage} leaves alone what
-   * another runtime on the node keeps there. Give each instance its own: its storage root. Default
-   * `crid`.
+   * Names this runtime in the cache, so that {@linkcode Network.collectGarbage} knows what is its own
+   * from what other runtimes on the node keep there. Give each instance its own: its storage root.
+   * Without it, only pods whose namespace is gone count as garbage.
    */
   readonly owner?: string;
   /**

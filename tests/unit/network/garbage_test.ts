@@ -4,7 +4,7 @@ import { ANSWER, fakeNetwork, fakePod } from "./fake_plugin.ts";
 
 describe("collecting garbage", () => {
   it("deletes our pods that are not known any more and leaves the known ones", async () => {
-    using fake = await fakeNetwork();
+    using fake = await fakeNetwork({ owner: "us" });
     for (const id of ["a", "b", "c"]) await fake.network.setUp(fakePod(id));
     await fake.network.collectGarbage([fakePod("b")]);
     const kept = [...Deno.readDirSync(fake.results)].map(({ name }) => name);
@@ -13,7 +13,7 @@ describe("collecting garbage", () => {
   });
 
   it("leaves what another runtime keeps in the same cache while its pods live", async () => {
-    using fake = await fakeNetwork();
+    using fake = await fakeNetwork({ owner: "us" });
     using other = await fakeNetwork({ cacheDir: `${fake.root}/cache`, owner: "another" });
     await other.network.setUp(fakePod("theirs"));
     const libcni = (id: string, netns: string, cniArgs: string[][]) =>
@@ -38,8 +38,17 @@ describe("collecting garbage", () => {
     assert.deepEqual(kept, ["fake-crio-living-eth0", "fake-podman-eth0", "fake-theirs-eth0"]);
   });
 
+  it("without a name of our own, deletes only pods whose namespace is gone", async () => {
+    using fake = await fakeNetwork();
+    await fake.network.setUp(fakePod("living"));
+    await fake.network.setUp(fakePod("dead", { netns: "/nonexistent" }));
+    await fake.network.collectGarbage([]);
+    const kept = [...Deno.readDirSync(fake.results)].map(({ name }) => name);
+    assert.deepEqual(kept, ["fake-living-eth0"]);
+  });
+
   it("tells plugins of CNI 1.1 all attachments that are valid", async () => {
-    using fake = await fakeNetwork({}, { cniVersion: "1.1.0" });
+    using fake = await fakeNetwork({ owner: "us" }, { cniVersion: "1.1.0" });
     await fake.network.setUp(fakePod("a"));
     await fake.network.setUp(fakePod("gone"));
     await fake.network.collectGarbage([fakePod("a"), fakePod("being-added")]);
@@ -60,7 +69,7 @@ describe("collecting garbage", () => {
   });
 
   it("goes on when one pod cannot be deleted, and keeps that one for the next time", async () => {
-    using fake = await fakeNetwork();
+    using fake = await fakeNetwork({ owner: "us" });
     for (const id of ["a", "b"]) await fake.network.setUp(fakePod(id));
     fake.plugin("first", "[ $CNI_CONTAINERID != a ]");
     await fake.network.collectGarbage([]);
@@ -70,7 +79,7 @@ describe("collecting garbage", () => {
 
 describe("the cache of results", () => {
   it("has libcni's file name, members and rights", async () => {
-    using fake = await fakeNetwork();
+    using fake = await fakeNetwork({ owner: "us" });
     await fake.network.setUp(fakePod("pod1", { cgroupParent: "" }));
     const path = `${fake.results}/fake-pod1-eth0`;
     const { config, ...entry } = JSON.parse(Deno.readTextFileSync(path));
@@ -96,7 +105,7 @@ describe("the cache of results", () => {
         interfaces: [{ name: "eth0", sandbox: "x" }],
         ips: [{ address: "10.9.8.7/24", interface: 0 }],
       },
-      owner: "crid",
+      owner: "us",
     });
     assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
     assert.equal(Deno.statSync(fake.results).mode! & 0o777, 0o700);
