@@ -44,6 +44,7 @@ export {
   type Root,
   touchInRoot,
 } from "./rooted.ts";
+export { type FileOwner, type FileTime, TreeWriter } from "./tree_writer.ts";
 export {
   bootTime,
   CLOCK_TICKS,
@@ -90,3 +91,21 @@ export {
   writeKernelFile,
   writeSlowKernelFile,
 } from "./kernel_files.ts";
+export {
+  closeFile,
+  type EntryName,
+  entryName,
+  type FileTime,
+  finishFile,
+  makeDirectory,
+  makeFile,
+  makeHardLink,
+  makeNode,
+  makeSymlink,
+  openDirectoryInRoot,
+  removeEntry,
+  setMode,
+  setOwner,
+  setTime,
+  writeAll,
+} from "./entries.ts";

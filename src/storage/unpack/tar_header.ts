@@ -148,7 +148,7 @@ function checkSum(block: Uint8Array): void {
 function text(block: Uint8Array, [start, length]: readonly [number, number]): string {
   let end = start;
   while (end < start + length && block[end] !== 0) end++;
-  return Buffer.from(block.buffer, block.byteOffset + start, end - start).latin1Slice();
+  return Buffer.from(block.buffer, block.byteOffset + start, end - start).toString("latin1");
 }
 
 /** Octal text, or GNU's base 256 when the first bit is set. */

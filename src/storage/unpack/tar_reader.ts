@@ -131,7 +131,7 @@ export class TarReader {
   }
 
   #endOfMeta(): void {
-    const text = Buffer.concat(this.#meta).latin1Slice();
+    const text = Buffer.concat(this.#meta).toString("latin1");
     this.#meta = [];
     switch (this.#metaHeader?.kind) {
       case "pax":

@@ -1,0 +1,303 @@
+import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { Buffer } from "node:buffer";
+import { join } from "@std/path";
+import { type UnpackedLayer, unpackLayer } from "../../../src/storage/mod.ts";
+import { lgetxattr } from "../../../src/linux/mod.ts";
+import { Crc64 } from "../../../src/storage/unpack/crc64.ts";
+import { entry, pax, tarOf } from "./tar_bytes.ts";
+
+const NO_LIMITS = { maxSize: 1e12, maxEntries: 1e9 };
+let directory: string;
+
+function paths() {
+  return { diff: join(directory, "diff"), tarSplit: join(directory, "split.gz") };
+}
+
+async function unpack(
+  blob: Uint8Array,
+  { limits = NO_LIMITS, piece = 64 * 1024 } = {},
+): Promise<UnpackedLayer> {
+  await Deno.mkdir(paths().diff, { recursive: true });
+  async function* pieces() {
+    for (let at = 0; at < blob.length; at += piece) yield blob.subarray(at, at + piece);
+  }
+  return await unpackLayer(pieces(), paths(), limits, new AbortController().signal);
+}
+
+function sha256(bytes: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+/** Puts the archive together again as podman does: from the tar-split data and the tree. */
+async function reassembled(): Promise<Uint8Array> {
+  const text = gunzipSync(await Deno.readFile(paths().tarSplit)).toString();
+  const parts: Uint8Array[] = [];
+  for (const [position, line] of text.trimEnd().split("\n").entries()) {
+    const record = JSON.parse(line);
+    assert.equal(record.position, position);
+    if (record.type === 2) parts.push(Buffer.from(record.payload, "base64"));
+    else if (record.size > 0) {
+      const name = record.name ?? Buffer.from(record.name_raw, "base64").toString("latin1");
+      const content = await Deno.readFile(join(paths().diff, name));
+      const crc = new Crc64();
+      crc.update(content);
+      assert.equal(record.payload, crc.base64(), `checksum of ${name}`);
+      parts.push(content);
+    } else assert.equal(record.payload, null);
+  }
+  return Buffer.concat(parts);
+}
+
+async function gnuTar(args: string[], setUp: string): Promise<Uint8Array> {
+  const source = join(directory, "source");
+  await Deno.mkdir(source);
+  const script = `set -e; cd ${source}; ${setUp}; exec tar -c ${args.join(" ")} .`;
+  const { stdout, stderr, success } = await new Deno.Command("sh", { args: ["-c", script] })
+    .output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  return stdout;
+}
+
+const TREE =
+  `mkdir -p a/b 'with space'; echo hello > a/file; ln a/file a/hard; ln -s /etc/passwd a/link
+  head -c 100000 /dev/urandom > a/b/data; chown 1000:1001 a/file; chmod 4755 a/file; mkfifo pipe
+  mknod null c 1 3; touch -d '2001-02-03 04:05:06.789' a/b/data; touch empty
+  long=$(printf 'x%.0s' $(seq 150)); echo long > "a/$long"; echo n > "$(printf 'a\\nb')"
+  setfattr -n user.foo -v bar a/file 2>/dev/null || python3 -c 'import os; os.setxattr("a/file", "user.foo", b"bar")'
+  chmod 1777 'with space'; touch -d 2002-01-01 a; chmod 2755 a/b`;
+
+describe("unpacking a layer", () => {
+  beforeEach(async () => {
+    directory = await Deno.makeTempDir({ prefix: "crid-unpack-" });
+  });
+  afterEach(async () => {
+    await Deno.remove(directory, { recursive: true });
+  });
+
+  for (const format of ["pax", "gnu", "posix", "ustar"]) {
+    it(`restores the tree of a ${format} archive, and the archive from it to the byte`, async () => {
+      const isPax = format === "pax" || format === "posix";
+      const setUp = format === "ustar" ? TREE.replace("seq 150", "seq 90") : TREE;
+      const tar = await gnuTar([`--format=${format}`, ...(isPax ? ["--xattrs"] : [])], setUp);
+      const result = await unpack(gzipSync(tar), { piece: 1000 });
+      assert.equal(result.diffDigest, sha256(tar));
+      assert.equal(result.diffSize, tar.length);
+      assert.equal(result.compression, "gzip");
+      assert.deepEqual(result.uids, [0, 1000]);
+      assert.deepEqual(result.gids, [0, 1001]);
+      assert.equal(sha256(await reassembled()), result.diffDigest);
+
+      const at = (path: string) => Deno.lstatSync(join(paths().diff, path));
+      assert.equal(at("a/file").mode! & 0o7777, 0o4755, "set-id bits survive the chown");
+      assert.equal(at("a/file").uid, 1000);
+      assert.equal(at("a/file").ino, at("a/hard").ino);
+      assert.equal(at("with space").mode! & 0o7777, 0o1777);
+      assert.equal(at("a/b").mode! & 0o7777, 0o2755);
+      assert.equal(at("a").mtime!.getFullYear(), 2002);
+      assert.equal(Deno.readLinkSync(join(paths().diff, "a/link")), "/etc/passwd");
+      assert.ok(at("pipe").isFifo);
+      assert.ok(at("null").isCharDevice);
+      if (isPax) {
+        assert.equal(at("a/b/data").mtime!.getMilliseconds(), 789);
+        const foo = lgetxattr(join(paths().diff, "a/file"), "user.foo");
+        assert.equal(new TextDecoder().decode(foo), "bar");
+      }
+    });
+  }
+
+  it("reads plain, gzip of several members, and zstd, whatever the sizes of the pieces", async () => {
+    const tar = tarOf(entry("f", "x".repeat(3000)), entry("d/", ""), entry("d/g", "y"));
+    const half = tar.length >> 1;
+    const blobs = {
+      none: tar,
+      gzip: Buffer.concat([gzipSync(tar.subarray(0, half)), gzipSync(tar.subarray(half))]),
+      zstd: zstdCompressSync(tar),
+    };
+    for (const [compression, blob] of Object.entries(blobs)) {
+      for (const piece of [1, 511, 100_000]) {
+        const result = await unpack(blob, { piece });
+        assert.equal(result.compression, compression);
+        assert.equal(result.diffDigest, sha256(tar));
+        assert.equal(result.compressedDigest, sha256(blob));
+        assert.equal(result.compressedSize, blob.length);
+        assert.equal(Deno.readTextFileSync(join(paths().diff, "d/g")), "y");
+        await Deno.remove(paths().diff, { recursive: true });
+      }
+    }
+  });
+
+  it("turns whiteouts into devices and opaque directories into an attribute", async () => {
+    await unpack(tarOf(
+      entry("gone/", ""),
+      entry("gone/.wh.file", "", { uid: 7 }),
+      entry("opq/", ""),
+      entry("opq/.wh..wh..opq", ""),
+      entry(".wh..wh.plnk", ""),
+      entry("file", "x"),
+      entry("file/.wh.below", ""),
+    ));
+    const whiteout = Deno.lstatSync(join(paths().diff, "gone/file"));
+    assert.ok(whiteout.isCharDevice);
+    assert.equal(whiteout.rdev, 0);
+    assert.equal(whiteout.uid, 7);
+    const opaque = lgetxattr(join(paths().diff, "opq"), "trusted.overlay.opaque");
+    assert.equal(new TextDecoder().decode(opaque), "y");
+    const names = Array.from(Deno.readDirSync(paths().diff), ({ name }) => name).sort();
+    assert.deepEqual(names, ["file", "gone", "opq"]);
+  });
+
+  it("makes parents that no entry describes for root, and leaves the root as it is", async () => {
+    await Deno.mkdir(paths().diff, { mode: 0o700 });
+    await unpack(tarOf(entry("./", "", { mode: 0o777 }), entry("home/me/f", "", { uid: 1000 })));
+    const home = Deno.lstatSync(join(paths().diff, "home"));
+    assert.equal(home.mode! & 0o7777, 0o755);
+    assert.equal(home.uid, 0);
+    assert.equal(Deno.lstatSync(paths().diff).mode! & 0o7777, 0o700);
+  });
+
+  it("resolves links inside the layer, as after a chroot", async () => {
+    const outside = join(directory, "outside");
+    await Deno.mkdir(outside);
+    await unpack(tarOf(
+      entry("etc/", ""),
+      entry("abs", "", { type: "2", link: "/etc" }),
+      entry("up", "", { type: "2", link: "../../../../etc" }),
+      entry("abs/one", "1"),
+      entry("up/two", "2"),
+    ));
+    const names = Array.from(Deno.readDirSync(join(paths().diff, "etc")), ({ name }) => name);
+    assert.deepEqual(names.sort(), ["one", "two"]);
+    await assert.rejects(
+      unpack(tarOf(entry("esc", "", { type: "2", link: outside }), entry("esc/f", "x"))),
+      { code: "invalid_argument" },
+    );
+    assert.deepEqual(Array.from(Deno.readDirSync(outside)), []);
+  });
+
+  it("keeps names that are not UTF-8, and reads an empty blob as an empty layer", async () => {
+    const tar = tarOf(entry("caf\xe9", "x"));
+    const result = await unpack(tar);
+    assert.equal(sha256(await reassembledRaw()), result.diffDigest);
+    await Deno.remove(paths().diff, { recursive: true });
+    const empty = await unpack(new Uint8Array());
+    assert.equal(empty.diffSize, 0);
+  });
+
+  /** As {@linkcode reassembled}, for one file with a name that Deno cannot open. */
+  async function reassembledRaw(): Promise<Uint8Array> {
+    const lines = gunzipSync(await Deno.readFile(paths().tarSplit)).toString().trimEnd();
+    const parts = lines.split("\n").map((line) => JSON.parse(line)).map((record) =>
+      record.type === 2 ? Buffer.from(record.payload, "base64") : Buffer.from("x")
+    );
+    return Buffer.concat(parts);
+  }
+
+  it("does not set attributes by which overlay finds its layers", async () => {
+    const attributes = pax({ "SCHILY.xattr.trusted.overlay.redirect": "/etc" });
+    await unpack(tarOf(attributes, entry("f", "x")));
+    assert.equal(lgetxattr(join(paths().diff, "f"), "trusted.overlay.redirect"), undefined);
+  });
+
+  const tar = () => tarOf(entry("f", "x".repeat(5000)));
+  const hostile: readonly (readonly [string, () => Uint8Array, RegExp])[] = [
+    ["a path that leaves the layer", () => tarOf(entry("a/../../x", "")), /leaves the layer/],
+    [
+      "a hard link to what is outside",
+      () => tarOf(entry("h", "", { type: "1", link: "../../etc/passwd" })),
+      /leaves the layer/,
+    ],
+    [
+      "a hard link to what is not there",
+      () => tarOf(entry("h", "", { type: "1", link: "nowhere" })),
+      /not in the layer/,
+    ],
+    [
+      "a hard link through a symbolic link to outside",
+      () =>
+        tarOf(
+          entry("l", "", { type: "2", link: "/etc" }),
+          entry("h", "", { type: "1", link: "l/passwd" }),
+        ),
+      /not in the layer/,
+    ],
+    ["the same path twice", () => tarOf(entry("a", "1"), entry("./a", "2")), /occurs twice/],
+    ["a file in place of a directory", () => tarOf(entry("d/x", ""), entry("d", "y")), /d/],
+    ["a wrong checksum", () => flipped(tar(), 100), /checksum/],
+    ["a number that is none", () => tarOf(entry("f", "", { modeText: "9999999" })), /number/],
+    ["an unknown kind of entry", () => tarOf(entry("f", "", { type: "V" })), /type "V"/],
+    ["a sparse file", () => tarOf(pax({ "GNU.sparse.major": "1" }), entry("f", "")), /sparse/],
+    ["a PAX header that is no list", () => tarOf(entry("p", "999 a=b\n", { type: "x" })), /PAX/],
+    ["a NUL in a path", () => tarOf(pax({ path: "a\0b" }), entry("f", "")), /NUL/],
+    [
+      "an extended header without an end",
+      () => tarOf(entry("p", "", { type: "x", size: 2e6 })),
+      /too long/,
+    ],
+    ["a cut in a file", () => tar().subarray(0, 2000), /cut off/],
+    ["a cut in a header", () => tar().subarray(0, 300), /cut off/],
+    ["cut gzip data", () => gzipSync(tar()).subarray(0, 40), /gzip/],
+    [
+      "garbage after a gzip header",
+      () => Buffer.from([0x1f, 0x8b, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9]),
+      /gzip/,
+    ],
+    [
+      "a path of 5000 characters",
+      () => tarOf(pax({ path: "a/".repeat(2500) + "f" }), entry("f", "")),
+      /too long|ENAMETOOLONG/,
+    ],
+    [
+      "a name of 300 characters",
+      () => tarOf(pax({ path: "a".repeat(300) }), entry("f", "")),
+      /ENAMETOOLONG/,
+    ],
+  ];
+  for (const [what, blob, message] of hostile) {
+    it(`refuses ${what}`, async () => {
+      await assert.rejects(unpack(blob()), { code: "invalid_argument", message });
+    });
+  }
+
+  function flipped(bytes: Uint8Array, at: number): Uint8Array {
+    const copy = bytes.slice();
+    copy[at]! ^= 1;
+    return copy;
+  }
+
+  it("refuses bzip2 and xz by name", async () => {
+    await assert.rejects(unpack(Buffer.from("BZh91AY")), {
+      code: "unimplemented",
+      message: /bzip2/,
+    });
+    const xz = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0]);
+    await assert.rejects(unpack(xz), { code: "unimplemented", message: /xz/ });
+  });
+
+  it("stops at the limits: a bomb costs no more than that", async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+    const limits = { maxSize: 1024 * 1024, maxEntries: 2 };
+    await assert.rejects(unpack(bomb, { limits }), { code: "resource_exhausted" });
+    const many = tarOf(entry("a", ""), entry("b", ""), entry("c", ""));
+    await assert.rejects(unpack(many, { limits }), { code: "resource_exhausted" });
+  });
+
+  it("unpacks paths that are 300 directories deep", async () => {
+    const path = "d/".repeat(300) + "f";
+    await unpack(tarOf(pax({ path }), entry("f", "deep")));
+    assert.equal(Deno.readTextFileSync(join(paths().diff, path)), "deep");
+  });
+
+  it("passes on the failure of its source", async () => {
+    await Deno.mkdir(paths().diff);
+    async function* broken() {
+      yield gzipSync(tar()).subarray(0, 20);
+      await Promise.resolve();
+      throw new Error("registry went away");
+    }
+    const result = unpackLayer(broken(), paths(), NO_LIMITS, new AbortController().signal);
+    await assert.rejects(result, /registry went away/);
+  });
+});
