@@ -16,7 +16,9 @@ export function notBuilt(config: Config, defaults: Config): string[] {
     }
     if (isScalar(setting)) return [];
     const usual = defaultsOf(setting.of) as Record<string, unknown>;
+    const builtIn = valueAt(defaults, path) as Record<string, unknown>;
     return Object.entries(value as Record<string, Record<string, unknown>>)
+      .filter(([name, table]) => !equal(table, builtIn[name]))
       .flatMap(([name, table]) =>
         Object.entries(setting.of)
           .filter(([key, row]) =>

@@ -25,7 +25,6 @@ export const CRIO = {
     default: "",
     flag: "imagestore",
     env: ["CONTAINER_IMAGESTORE"],
-    built: false,
     doc: "Separate directory for images; containers stay below root. " +
       'The default comes from storage.conf (imagestore); "" keeps images below root.',
   },

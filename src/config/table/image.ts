@@ -100,7 +100,6 @@ export const IMAGE = {
     refusal: "unrecognized image volume type specified",
     flag: "image-volumes",
     env: ["CONTAINER_IMAGE_VOLUMES"],
-    built: false,
     doc: "What becomes of the volumes that an image declares: mkdir makes a directory in the " +
       "container's root, bind mounts a directory of its own, ignore does nothing.",
   },
@@ -142,7 +141,6 @@ export const IMAGE = {
     choices: ["enforcing", "disabled"],
     flag: "short-name-mode",
     env: ["CONTAINER_SHORT_NAME_MODE"],
-    built: false,
     doc: "enforcing refuses a name without a registry that could mean several images; disabled " +
       "tries the search registries in order.",
   },

@@ -33,7 +33,6 @@ export const RUNTIME = {
     default: false,
     flag: "no-pivot",
     env: ["CONTAINER_NO_PIVOT"],
-    built: false,
     doc:
       "Whether the runtime uses MOVE mounts in place of pivot_root, for hosts that boot from a " +
       "RAM disk.",
@@ -59,7 +58,6 @@ export const RUNTIME = {
     default: true,
     flag: "drop-infra-ctr",
     env: ["CONTAINER_DROP_INFRA_CTR"],
-    built: false,
     doc: "Whether a pod runs no infra container unless it needs one for a shared PID namespace.",
   },
   read_only: {
@@ -67,7 +65,6 @@ export const RUNTIME = {
     default: false,
     flag: "read-only",
     env: ["CONTAINER_READ_ONLY"],
-    built: false,
     doc: "Whether containers that are not privileged get a read-only root with a tmpfs on /run, " +
       "/tmp and /var/tmp.",
   },
@@ -127,7 +124,6 @@ export const RUNTIME = {
     default: false,
     flag: "add-inheritable-capabilities",
     env: ["CONTAINER_ADD_INHERITABLE_CAPABILITIES"],
-    built: false,
     doc: "Whether capabilities are inheritable too, as they were before CRI-O 1.24.",
   },
   default_env: {
@@ -162,7 +158,6 @@ export const RUNTIME = {
     default: [],
     flag: "default-ulimits",
     env: ["CONTAINER_DEFAULT_ULIMITS"],
-    built: false,
     check: ulimits,
     doc: "Resource limits of every container, name=soft:hard, such as nofile=1024:2048; -1 means " +
       "no limit.",
@@ -180,7 +175,6 @@ export const RUNTIME = {
     default: [],
     flag: "additional-devices",
     env: ["CONTAINER_ADDITIONAL_DEVICES"],
-    built: false,
     check: devices,
     doc: "Devices for every container, host[:container][:permissions], such as " +
       "/dev/sdc:/dev/xvdc:rwm.",
@@ -198,7 +192,6 @@ export const RUNTIME = {
     type: "boolean",
     default: false,
     flag: "device-ownership-from-security-context",
-    built: false,
     doc: "Whether devices belong to the user and group that the container runs as.",
   },
   decryption_keys_path: {
@@ -223,7 +216,6 @@ export const RUNTIME = {
     flag: "seccomp-profile",
     env: ["CONTAINER_SECCOMP_PROFILE"],
     reload: true,
-    built: false,
     doc: 'Seccomp profile for RuntimeDefault (JSON); "" means the built-in one.',
   },
   privileged_seccomp_profile: {
@@ -232,7 +224,6 @@ export const RUNTIME = {
     flag: "privileged-seccomp-profile",
     env: ["CONTAINER_PRIVILEGED_SECCOMP_PROFILE"],
     reload: true,
-    built: false,
     doc: 'Seccomp profile for privileged containers; "" means none.',
   },
   apparmor_profile: {
@@ -241,7 +232,6 @@ export const RUNTIME = {
     flag: "apparmor-profile",
     env: ["CONTAINER_APPARMOR_PROFILE"],
     reload: true,
-    built: false,
     doc:
       "AppArmor profile for RuntimeDefault. crio-default is built in; any other must be loaded " +
       "already.",
@@ -315,7 +305,6 @@ export const RUNTIME = {
     default: "/var/run/crio",
     flag: "container-attach-socket-dir",
     env: ["CONTAINER_ATTACH_SOCKET_DIR"],
-    built: false,
     doc: "Directory for attach sockets.",
   },
   bind_mount_prefix: {
@@ -323,7 +312,6 @@ export const RUNTIME = {
     default: "",
     flag: "bind-mount-prefix",
     env: ["CONTAINER_BIND_MOUNT_PREFIX"],
-    built: false,
     doc: "Prefix for the host side of every mount.",
   },
   uid_mappings: {
@@ -412,7 +400,6 @@ export const RUNTIME = {
     default: -1,
     flag: "pids-limit",
     env: ["CONTAINER_PIDS_LIMIT"],
-    built: false,
     deprecated: "use the kubelet's podPidsLimit",
     doc: "Most processes in a container; negative sets no limit.",
   },
@@ -421,7 +408,6 @@ export const RUNTIME = {
     default: -1,
     flag: "log-size-max",
     env: ["CONTAINER_LOG_SIZE_MAX"],
-    built: false,
     deprecated: "use the kubelet's containerLogMaxSize",
     check: logSizeMax,
     doc: "Largest container log in bytes, at least 8192; negative sets no limit.",
@@ -431,6 +417,7 @@ export const RUNTIME = {
     default: 30,
     flag: "ctr-stop-timeout",
     env: ["CONTAINER_STOP_TIMEOUT"],
+    built: false,
     doc: "Least seconds that crid waits for a container's end after it was told to stop, when " +
       "the client sets none. Less than 30 means 30.",
   },
@@ -466,7 +453,6 @@ export const RUNTIME = {
     default: [],
     flag: "absent-mount-sources-to-reject",
     env: ["CONTAINER_ABSENT_MOUNT_SOURCES_TO_REJECT"],
-    built: false,
     doc: "Host paths that must exist when a container mounts them; other missing sources are made.",
   },
   enable_pod_events: {
@@ -474,7 +460,6 @@ export const RUNTIME = {
     default: false,
     flag: "enable-pod-events",
     env: ["ENABLE_POD_EVENTS"],
-    built: false,
     doc: "Whether GetContainerEvents sends events (evented PLEG).",
   },
   hostnetwork_disable_selinux: {

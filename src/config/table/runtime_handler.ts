@@ -41,6 +41,7 @@ export const RUNTIME_HANDLER = {
     type: "list",
     default: [],
     check: allowedAnnotations,
+    built: false,
     doc: "Pod annotations that this handler obeys; others of CRI-O's annotations are dropped.",
   },
   default_annotations: {
@@ -56,6 +57,7 @@ export const RUNTIME_HANDLER = {
   monitor_cgroup: {
     type: "string",
     default: "",
+    built: false,
     doc: "Where monitors run: pod for the pod's cgroup, or a slice with the systemd cgroup " +
       'manager. "" means system.slice with systemd, and crid\'s own cgroup with cgroupfs.',
   },
@@ -100,7 +102,6 @@ export const RUNTIME_HANDLER = {
   seccomp_profile: {
     type: "string",
     default: "",
-    built: false,
     doc: 'Seccomp profile for RuntimeDefault with this handler; "" means crio.runtime\'s.',
   },
   exec_cpu_affinity: {

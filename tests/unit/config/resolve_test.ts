@@ -134,16 +134,17 @@ container_create_timeout = 5`);
     assert.deepEqual(notBuilt(defaults, defaults), []);
     const { config } = resolved(`[crio.runtime]
 log_level = "debug"
+timezone = "local"
 pids_limit = 5
 [crio.runtime.runtimes.runc]
 runtime_path = "/r"
-seccomp_profile = "/s"
+exec_cpu_affinity = "first"
 [crio.runtime.workloads.w]
 activation_annotation = "a"`);
     const profiled = { ...config, options: { ...config.options, profile: true } };
     assert.deepEqual(notBuilt(profiled, defaults), [
-      "crio.runtime.pids_limit",
-      "crio.runtime.runtimes.runc.seccomp_profile",
+      "crio.runtime.timezone",
+      "crio.runtime.runtimes.runc.exec_cpu_affinity",
       "crio.runtime.workloads",
       "--profile",
     ]);
