@@ -10,7 +10,9 @@ export type PullRole = "pull" | "unpack";
 
 /** Where the built parts of crid are on this host. Plain data. */
 export interface Installation {
-  /** Path of `crid-native`: pinns, pause and the other small programs. */
+  /** Directory with the native helpers. */
+  readonly directory: string;
+  /** Path of `crid-native`, which is all of them; `pinns` and `pause` beside it are links to it. */
   readonly native: string;
   readonly version: string;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Config } from "../config/mod.ts";
+import { registryOptions, registryReadPaths } from "../image/mod.ts";
 
 /** An isolate below the supervisor, which holds all permissions and hands some of them out. */
 export type IsolateName = "cri" | "pull" | "unpack";
@@ -11,18 +12,6 @@ export type IsolateName = "cri" | "pull" | "unpack";
 /** Proxies are the only part of the environment that whoever talks to registries needs. */
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"]
   .flatMap((name) => [name, name.toLowerCase()]);
-
-/** Where registries, credentials, certificates and policies are configured on a node. */
-const IMAGE_FILES = [
-  "/etc/containers",
-  "/etc/docker/certs.d",
-  "/usr/share/containers",
-  "/run/containers/0/auth.json",
-  "/root/.config/containers",
-  "/root/.docker/config.json",
-  "/root/.dockercfg",
-  "/var/cache/containers",
-] as const;
 
 /** The permissions of one isolate. */
 export function permissionsOf(name: IsolateName, config: Config): Deno.PermissionOptionsObject {
@@ -57,22 +46,11 @@ function criPermissions(config: Config): Deno.PermissionOptionsObject {
 
 /** `pull` parses what registries send. It can start nothing, call no native code and write nothing. */
 function pullPermissions(config: Config): Deno.PermissionOptionsObject {
-  const { global_auth_file, namespaced_auth_dir, signature_policy, signature_policy_dir } =
-    config.image;
-  const { registries_conf, registries_conf_dir } = config.options;
-  const named = [
-    global_auth_file,
-    namespaced_auth_dir,
-    signature_policy,
-    signature_policy_dir,
-    registries_conf,
-    registries_conf_dir,
-  ];
   return {
     net: true,
     run: false,
     ffi: false,
-    read: [...IMAGE_FILES, ...named.filter((path) => path !== "")],
+    read: [...registryReadPaths(registryOptions(config, ""))],
     write: false,
     env: PROXY_VARIABLES,
     sys: false,

@@ -5,6 +5,7 @@ import { buildSpec, createContainer, deleteContainer } from "../oci/mod.ts";
 import type { InternalMount, SecurityContext } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import { Container } from "./container.ts";
+import { monitorGone } from "./container_exit.ts";
 import { containerAnnotations, containerMetadataJson } from "./container_record.ts";
 import { handlerNamed, type PodContext, reportUndo } from "./context.ts";
 import { removeIfAny, writeFileAtomic } from "./files.ts";
@@ -134,6 +135,7 @@ export async function makeContainer(
     });
     container.init = created.init;
     container.monitor = created.monitor;
+    void created.closed.then(() => monitorGone(context, container));
   });
   await saveState(context, container);
   refuseStopped(sandbox);

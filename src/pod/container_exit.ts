@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { errorMessage } from "../failure/mod.ts";
-import { isAlive, readExit } from "../oci/mod.ts";
+import { isAlive, type NamespaceRef, readExit } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container, Exit } from "./container.ts";
 import type { PodContext } from "./context.ts";
@@ -26,6 +26,7 @@ export async function settleExit(
   const { id } = container;
   try {
     await saveState(context, container);
+    await killLeftovers(context, container);
     await context.store.unmountContainer(id);
     await releaseImageVolumes(context, id);
     await removeIfAny(join(context.options.exitsDir, id));
@@ -36,16 +37,35 @@ export async function settleExit(
   context.emit("stopped", container.parts.sandbox, container);
 }
 
+/** In a PID namespace of its own nothing outlives the first process; in a shared one it may. */
+async function killLeftovers(context: PodContext, container: Container): Promise<void> {
+  const namespaces = (container.spec.linux.namespaces ?? []) as readonly NamespaceRef[];
+  if (namespaces.some(({ type, path }) => type === "pid" && path === undefined)) return;
+  const { cgroupParent } = container.parts.sandbox.parts;
+  await context.cgroups.kill(context.cgroups.containerPath(cgroupParent, container.id));
+}
+
+/**
+ * The monitor has ended. With its container, as it should: the exit is recorded by then. Or alone:
+ * then the container runs on unwatched, its output and exit code are lost.
+ */
+export async function monitorGone(context: PodContext, container: Container): Promise<void> {
+  if (container.removed || !context.containers.has(container.id)) return;
+  await container.queue.run(() => reconcile(context, container));
+  if (container.exit !== undefined) return;
+  const { id } = container;
+  log.error(`Conmon for container ${id} is stopped, although the container is running`, { id });
+}
+
 /**
  * Looks whether a container that should run still does, and settles its exit if not. Used where no
  * exit was announced: after a restart, after a kill that found nothing, when its monitor has died.
  */
 export async function reconcile(context: PodContext, container: Container): Promise<void> {
   if (container.exit !== undefined || container.init === undefined) return;
-  const known = await readExit(
-    context.store.containerDir(container.id),
-    context.store.containerRunDir(container.id),
-  );
+  const { id } = container;
+  const { store } = context;
+  const known = await readExit(store.containerDir(id), store.containerRunDir(id));
   if (known === undefined && isAlive(container.init)) return;
   await settleExit(
     context,

@@ -1,10 +1,12 @@
 import { errorMessage } from "../failure/mod.ts";
-import { killContainer } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container } from "./container.ts";
 import { reconcile } from "./container_exit.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import type { PodContext } from "./context.ts";
+import { signalNumber, signalProcess } from "./signals.ts";
 
+const SIGKILL = 9;
+const SIGTERM = 15;
 /** After the first kill; doubled each time, up to the longest. */
 const FIRST_KILL_WAIT_MS = 20;
 const LONGEST_KILL_WAIT_MS = 10_000;
@@ -55,16 +57,16 @@ export class StopLoop {
 
   async #run(): Promise<void> {
     const container = this.#container;
-    const { stopSignal } = container.parts;
+    const signal = signalNumber(container.parts.stopSignal) ?? SIGTERM;
     this.#arm();
     try {
       // A process that was never started obeys nothing.
       if (container.startedAt !== 0n && this.#deadline > performance.now()) {
-        await this.#signal(stopSignal);
+        this.#signal(signal);
         await Promise.race([container.exited, this.#timeUp.promise]);
         if (container.exit === undefined) {
           log.warn(
-            `Stopping container ${container.id} with stop signal(${stopSignal}) timed out. Killing...`,
+            `Stopping container ${container.id} with stop signal(${signal}) timed out. Killing...`,
           );
         }
       }
@@ -85,7 +87,7 @@ export class StopLoop {
     let wait = FIRST_KILL_WAIT_MS;
     while (container.exit === undefined) {
       container.killing = true;
-      await this.#signal("SIGKILL");
+      this.#signal(SIGKILL);
       await exitedWithin(container, wait);
       // The monitor may be gone, and with it the announcement of the exit.
       if (wait > FIRST_KILL_WAIT_MS) await reconcile(this.#context, container);
@@ -93,15 +95,13 @@ export class StopLoop {
     }
   }
 
-  async #signal(signal: string): Promise<void> {
-    const container = this.#container;
-    if (container.exit !== undefined) return;
-    const handler = handlerNamed(this.#context, container.parts.sandbox.parts.runtimeHandler);
+  #signal(signal: number): void {
+    const { init, exit, id } = this.#container;
+    if (exit !== undefined || init === undefined) return;
     try {
-      await killContainer(handler, container.id, signal);
+      signalProcess(init, signal);
     } catch (error) {
-      // Most often it has just gone by itself; if the runtime is broken, the loop tries again.
-      log.debug(`signal ${signal} to container ${container.id}: ${errorMessage(error)}`);
+      log.warn(`signal ${signal} to container ${id}: ${errorMessage(error)}`, { id });
     }
   }
 }

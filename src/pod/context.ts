@@ -4,6 +4,7 @@ import type { Images } from "../image/mod.ts";
 import type { Network } from "../network/mod.ts";
 import type { RuntimeHandler, SpecDefaults } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
+import type { Stats } from "../stats/mod.ts";
 import type { Store } from "../storage/mod.ts";
 import type { Container } from "./container.ts";
 import type { EventHub } from "./events.ts";
@@ -32,8 +33,6 @@ export interface PodOptions {
   readonly defaultSysctls: Readonly<Record<string, string>>;
   /** An infra process is started only where one is needed. */
   readonly dropInfra: boolean;
-  /** Seconds; the least time that a stop is given when the client sets no limit. */
-  readonly stopTimeout: number;
 }
 
 /** What pods are made with. */
@@ -43,6 +42,7 @@ export interface PodDependencies {
   readonly network: Network;
   readonly cgroups: CgroupDriver;
   readonly handlers: ReadonlyMap<string, RuntimeHandler>;
+  readonly stats: Stats;
   readonly specDefaults: SpecDefaults;
   readonly options: PodOptions;
 }

@@ -1,4 +1,3 @@
-import { clearTimeout, setTimeout } from "node:timers";
 import { abortable } from "../failure/mod.ts";
 
 /** How long a thing that was made after its client had gone waits for the retry. */
@@ -25,7 +24,7 @@ export interface Outcome {
  * joins it and gets its result, so a kubelet that retries after a deadline never finds a name
  * "reserved" and never has the work done twice.
  */
-export class Creations {
+export class Creations implements Disposable {
   readonly #creations = new Map<string, Creation>();
   readonly #outcome: Outcome;
   readonly #unclaimedMs: number;
@@ -59,6 +58,11 @@ export class Creations {
     await Promise.allSettled(Array.from(this.#creations.values(), (creation) => creation.id));
   }
 
+  /** Stops the clocks of what nobody has claimed; the next start finds it on disk. */
+  [Symbol.dispose](): void {
+    for (const creation of this.#creations.values()) clearTimeout(creation.timer);
+  }
+
   #begin(name: string, make: () => Promise<string>): Creation {
     const creation: Creation = { id: make(), waiters: 0, done: false, timer: undefined };
     this.#creations.set(name, creation);
@@ -82,6 +86,5 @@ export class Creations {
       this.#forget(name, creation);
       await this.#outcome.abandon(await creation.id);
     }, this.#unclaimedMs);
-    creation.timer.unref();
   }
 }

@@ -20,6 +20,10 @@ export class IdIndex<T extends { readonly id: string }> {
     this.#items.delete(id);
   }
 
+  has(id: string): boolean {
+    return this.#items.has(id);
+  }
+
   values(): IterableIterator<T> {
     return this.#items.values();
   }

@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { CridError, errorMessage } from "../failure/mod.ts";
-import { resolveInRoot } from "../linux/mod.ts";
+import { isErrno, resolveInRoot } from "../linux/mod.ts";
 import type { MountRequest } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { PodContext } from "./context.ts";
@@ -77,13 +77,20 @@ function remember(context: PodContext, containerId: string, imageId: string): vo
 
 function pathInImage(root: string, subPath: string, reference: string): string {
   if (subPath === "") return root;
+  const path = existingPath(root, join("/", subPath));
+  if (path !== undefined) return path;
+  throw new CridError(
+    "invalid_argument",
+    `ImageVolumeMountFailed: sub path "${subPath}" does not exist in image volume "${reference}"`,
+  );
+}
+
+/** A path through a file, or links in a circle, lead nowhere either. */
+function existingPath(root: string, path: string): string | undefined {
   try {
-    return resolveInRoot(root, join("/", subPath));
+    return resolveInRoot(root, path);
   } catch (error) {
-    throw new CridError(
-      "invalid_argument",
-      `ImageVolumeMountFailed: sub path "${subPath}" does not exist in image volume "${reference}"`,
-      { cause: error },
-    );
+    if (isErrno(error, "ENOTDIR", "ELOOP")) return undefined;
+    throw error;
   }
 }

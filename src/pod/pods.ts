@@ -8,7 +8,7 @@ import { reconcile, settleExit } from "./container_exit.ts";
 import { reopenContainerLog } from "./container_log.ts";
 import { removeContainer } from "./container_remove.ts";
 import { startContainer } from "./container_start.ts";
-import { containerStats, sandboxStats } from "./container_stats.ts";
+import { containerStats, sandboxStats } from "./usage.ts";
 import { stopContainer } from "./container_stop.ts";
 import { updateContainerResources } from "./container_update.ts";
 import type { PodContext, PodDependencies } from "./context.ts";
@@ -92,17 +92,25 @@ class PodService implements Pods, AsyncDisposable {
 
   async open(): Promise<void> {
     await restore(this.#context);
-    const { exitsDir } = this.#context.options;
-    this.#exits = await watchExits(exitsDir, (exited) => this.#onExit(exited));
-    // An exit between the restore and the watch has been missed.
-    for (const container of this.#context.containers.values()) {
-      await reconcile(this.#context, container);
-    }
+    const { store, options, sandboxes, containers } = this.#context;
+    this.#exits = await watchExits({
+      exitsDir: options.exitsDir,
+      locate: (id) =>
+        sandboxes.find(id) === undefined && containers.find(id) === undefined
+          ? undefined
+          : { persistDir: store.containerDir(id), bundle: store.containerRunDir(id) },
+      onExit: (exited) => this.#onExit(exited),
+    });
+    // One that ended between its restore and the watch, and whose monitor was killed with it.
+    for (const container of containers.values()) await reconcile(this.#context, container);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#exits?.[Symbol.asyncDispose]();
-    await Promise.all([this.#sandboxCreations.settled(), this.#containerCreations.settled()]);
+    for (const creations of [this.#sandboxCreations, this.#containerCreations]) {
+      await creations.settled();
+      creations[Symbol.dispose]();
+    }
   }
 
   get cgroupDriver(): "systemd" | "cgroupfs" {
@@ -227,7 +235,10 @@ class PodService implements Pods, AsyncDisposable {
   // Statistics
 
   async containerStats(id: string): Promise<ContainerStatsEntry> {
-    return await containerStats(this.#context, this.#visibleContainer(id));
+    const container = this.#visibleContainer(id);
+    const entry = await containerStats(this.#context, container);
+    if (entry !== undefined) return entry;
+    throw new CridError("not_found", `container ${container.id} is not running: it uses nothing`);
   }
 
   async listContainerStats(filter: ContainerFilter): Promise<readonly ContainerStatsEntry[]> {

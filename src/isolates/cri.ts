@@ -1,0 +1,96 @@
+import { join } from "@std/path";
+import { createCgroupDriver } from "../cgroup/mod.ts";
+import { type Config, printToml } from "../config/mod.ts";
+import { createImages, registriesFiles } from "../image/mod.ts";
+import { startThrough } from "../linux/mod.ts";
+import { createNetwork } from "../network/mod.ts";
+import { log } from "../observe/mod.ts";
+import { loadHandlers } from "../oci/mod.ts";
+import { createPods } from "../pod/mod.ts";
+import { serveCri } from "../server/mod.ts";
+import { createStats } from "../stats/mod.ts";
+import { openStore } from "../storage/mod.ts";
+import type { Installation } from "./messages.ts";
+import { podOptions, specDefaults } from "./options.ts";
+import type { SupervisedPullIsolates } from "./pull_isolates.ts";
+
+/** The running daemon, but for its supervisor. */
+export interface Cri {
+  /** Finishes what runs, closes the socket and leaves the containers alone. */
+  close(): Promise<void>;
+}
+
+/**
+ * Puts the rooms together: opens the store, restores the pods, and serves the socket.
+ *
+ * @throws {CridError} What keeps it from serving.
+ */
+export async function startCri(
+  config: Config,
+  installation: Installation,
+  isolates: SupervisedPullIsolates,
+): Promise<Cri> {
+  startThrough(installation.native);
+  await using resources = new AsyncDisposableStack();
+  const cgroups = await createCgroupDriver({ manager: "cgroupfs" });
+  const store = resources.use(
+    await openStore({
+      graphRoot: config.crio.root,
+      runRoot: config.crio.runroot,
+      driver: config.crio.storage_driver,
+      imageStore: config.crio.imagestore,
+      options: config.crio.storage_option,
+    }),
+  );
+  const network = resources.use(
+    await createNetwork({
+      confDir: config.network.network_dir,
+      pluginDirs: config.network.plugin_dirs,
+      defaultNetwork: config.network.cni_default_network,
+      cacheDir: "/var/lib/cni",
+      owner: config.crio.root,
+      statusGracePeriodMs: config.network.cni_status_grace_period,
+    }),
+  );
+  const handlers = await loadHandlers({
+    runtimes: config.runtime.runtimes,
+    defaultRuntime: config.runtime.default_runtime,
+    cgroupManager: cgroups.kind,
+    native: installation.native,
+  });
+  const images = createImages({
+    store,
+    isolates,
+    pinned: [config.image.pause_image, ...config.image.pinned_images],
+    registries: registriesFiles(config),
+  });
+  const pods = resources.use(
+    await createPods({
+      store,
+      images,
+      network,
+      cgroups,
+      handlers,
+      stats: createStats(cgroups),
+      specDefaults: specDefaults(config, cgroups),
+      options: podOptions(config, installation),
+    }),
+  );
+  const server = await serveCri({
+    socketPath: config.api.listen,
+    pods,
+    images,
+    runtime: { name: "cri-o", version: installation.version },
+    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: true },
+    config: () => config,
+    configText: () => printToml(config, { for: "file" }),
+  });
+  log.info(`crid ${installation.version} serves ${config.api.listen}`);
+  const rest = resources.move();
+  return {
+    async close() {
+      await server.close();
+      await rest.disposeAsync();
+    },
+  };
+}

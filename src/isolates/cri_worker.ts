@@ -1,0 +1,45 @@
+/**
+ * The `cri` isolate: the socket, the pods and the images.
+ *
+ * @module
+ */
+import { errorMessage } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
+import { type Cri, startCri } from "./cri.ts";
+import type { FromCri, ToCri } from "./messages.ts";
+import { SupervisedPullIsolates } from "./pull_isolates.ts";
+
+const tell = (message: FromCri) => self.postMessage(message);
+const isolates = new SupervisedPullIsolates(tell, navigator.hardwareConcurrency);
+let cri: Promise<Cri> | undefined;
+
+self.onmessage = ({ data }: MessageEvent<ToCri>) => {
+  switch (data.kind) {
+    case "start":
+      cri = startCri(data.config, data.installation, isolates);
+      cri.then(
+        () => tell({ kind: "ready" }),
+        (error) => tell({ kind: "failed", message: errorMessage(error) }),
+      );
+      break;
+    case "isolate":
+      isolates.started(data.id, data.port);
+      break;
+    case "gone":
+      void isolates.gone(data.id);
+      break;
+    case "stop":
+      void stop();
+      break;
+  }
+};
+
+/** Containers keep running; only what serves them ends. */
+async function stop(): Promise<void> {
+  try {
+    await (await cri)?.close();
+  } catch (error) {
+    log.error(`shut down: ${errorMessage(error)}`);
+  }
+  tell({ kind: "stopped" });
+}

@@ -1,0 +1,65 @@
+/**
+ * What the rooms below need of the configuration.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import type { CgroupDriver } from "../cgroup/mod.ts";
+import type { Config } from "../config/mod.ts";
+import type { SpecDefaults } from "../oci/mod.ts";
+import type { PodOptions } from "../pod/mod.ts";
+import type { Installation } from "./messages.ts";
+
+/** What the configuration and the host add to every container's spec. */
+export function specDefaults(config: Config, cgroups: CgroupDriver): SpecDefaults {
+  const { runtime, image, crio } = config;
+  return {
+    cgroup: {
+      version: cgroups.version,
+      driver: cgroups.kind,
+      controllers: cgroups.controllers(),
+    },
+    defaultCapabilities: runtime.default_capabilities,
+    addInheritableCapabilities: runtime.add_inheritable_capabilities,
+    defaultEnv: runtime.default_env,
+    defaultUlimits: runtime.default_ulimits,
+    pidsLimit: runtime.pids_limit,
+    readOnly: runtime.read_only,
+    additionalDevices: runtime.additional_devices,
+    deviceOwnershipFromSecurityContext: runtime.device_ownership_from_security_context,
+    seccompProfile: runtime.seccomp_profile,
+    privilegedSeccompProfile: runtime.privileged_seccomp_profile,
+    apparmorProfile: runtime.apparmor_profile,
+    selinux: runtime.selinux,
+    bindMountPrefix: runtime.bind_mount_prefix,
+    absentMountSourcesToReject: runtime.absent_mount_sources_to_reject,
+    imageVolumes: image.image_volumes,
+    storageRoot: crio.root,
+  };
+}
+
+/** Where pods keep their things, and how they are made. */
+export function podOptions(config: Config, installation: Installation): PodOptions {
+  const { runtime, crio } = config;
+  return {
+    namespacesDir: runtime.namespaces_dir,
+    logDir: crio.log_dir,
+    exitsDir: runtime.container_exits_dir,
+    attachDir: runtime.container_attach_socket_dir,
+    pinnsPath: runtime.pinns_path || join(installation.directory, "pinns"),
+    pausePath: join(installation.directory, "pause"),
+    logSizeMax: runtime.log_size_max,
+    noPivot: runtime.no_pivot,
+    defaultHandler: runtime.default_runtime || "crun",
+    defaultSysctls: sysctls(runtime.default_sysctls),
+    dropInfra: runtime.drop_infra_ctr,
+  };
+}
+
+/** `key=value` pairs; the configuration has checked them. */
+function sysctls(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(pairs.map((pair) => {
+    const at = pair.indexOf("=");
+    return [pair.slice(0, at), pair.slice(at + 1)];
+  }));
+}
