@@ -4,7 +4,7 @@
  * @module
  */
 import { errorMessage } from "../failure/mod.ts";
-import { log } from "../observe/mod.ts";
+import { configureWorkerLog, log } from "../observe/mod.ts";
 import { type Cri, startCri } from "./cri.ts";
 import type { FromCri, ToCri } from "./messages.ts";
 import { SupervisedPullIsolates } from "./pull_isolates.ts";
@@ -16,6 +16,7 @@ let cri: Promise<Cri> | undefined;
 self.onmessage = ({ data }: MessageEvent<ToCri>) => {
   switch (data.kind) {
     case "start":
+      configureWorkerLog(data.log);
       cri = startCri(data.config, data.installation, isolates);
       cri.then(
         () => tell({ kind: "ready" }),

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Config } from "../config/mod.ts";
+import type { WorkerLog } from "../observe/mod.ts";
 
 /** The isolates of a pull. */
 export type PullRole = "pull" | "unpack";
@@ -19,7 +20,12 @@ export interface Installation {
 
 /** From the supervisor to `cri`. */
 export type ToCri =
-  | { readonly kind: "start"; readonly config: Config; readonly installation: Installation }
+  | {
+    readonly kind: "start";
+    readonly config: Config;
+    readonly installation: Installation;
+    readonly log: WorkerLog;
+  }
   /** The isolate asked for by `need`; `port` leads to it. */
   | { readonly kind: "isolate"; readonly id: number; readonly port: MessagePort }
   /** An isolate of a pull has died by itself. */
@@ -40,5 +46,7 @@ export type FromCri =
 export interface ToPull {
   readonly config: Config;
   readonly version: string;
+  readonly log: WorkerLog;
+  /** Leads to `cri`. */
   readonly port: MessagePort;
 }

@@ -1,6 +1,6 @@
 import type { Config } from "../config/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
-import { log } from "../observe/mod.ts";
+import { log, logForWorker, type WorkerLog } from "../observe/mod.ts";
 import type { FromCri, Installation, PullRole, ToCri, ToPull } from "./messages.ts";
 import { spawnIsolate } from "./spawn.ts";
 
@@ -64,7 +64,9 @@ class Supervisor implements Disposable {
       event.preventDefault();
       if (this.#cri === worker) this.#restartCri(event.message);
     };
-    this.#toCri({ kind: "start", config: this.#config, installation: this.#installation });
+    const [config, installation] = [this.#config, this.#installation];
+    const logging = workerLog();
+    this.#toCri({ kind: "start", config, installation, log: logging.log }, logging.transfer);
   }
 
   #fromCri(message: FromCri): void {
@@ -114,8 +116,10 @@ class Supervisor implements Disposable {
     };
     const channel = new MessageChannel();
     const { version } = this.#installation;
-    const toPull: ToPull = { config: this.#config, version, port: channel.port1 };
-    worker.postMessage(toPull, [channel.port1]);
+    const logging = workerLog();
+    const port = channel.port1;
+    const toPull: ToPull = { config: this.#config, version, log: logging.log, port };
+    worker.postMessage(toPull, [port, ...logging.transfer]);
     this.#toCri({ kind: "isolate", id, port: channel.port2 }, [channel.port2]);
   }
 
@@ -145,4 +149,10 @@ class Supervisor implements Disposable {
       this.#exit.resolve(0);
     }, SHUTDOWN_MS);
   }
+}
+
+/** What a Worker needs to write to the same log, and what has to be handed over with it. */
+function workerLog(): { log: WorkerLog; transfer: Transferable[] } {
+  const log = logForWorker();
+  return { log, transfer: log.port === undefined ? [] : [log.port] };
 }

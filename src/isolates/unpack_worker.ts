@@ -6,8 +6,10 @@
  */
 import { serveUnpacker } from "../image/mod.ts";
 import { unpackLayer } from "../storage/mod.ts";
+import { configureWorkerLog } from "../observe/mod.ts";
 import type { ToPull } from "./messages.ts";
 
 self.onmessage = ({ data }: MessageEvent<ToPull>) => {
+  configureWorkerLog(data.log);
   void serveUnpacker(data.port, unpackLayer);
 };

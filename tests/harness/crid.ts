@@ -98,7 +98,7 @@ export class Crid implements AsyncDisposable {
     const child = start(command!, args, {
       env: {
         PATH: DEFAULT_PATH,
-        CONTAINERS_REGISTRIES_CONF: node.registriesConf,
+        CONTAINER_REGISTRIES_CONF: node.registriesConf,
         TMPDIR: node.directory,
         ...denoCache(),
         ...this.#options.env,
