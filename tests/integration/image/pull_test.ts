@@ -1,0 +1,153 @@
+import { after, before, describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { isCode } from "../../../src/failure/mod.ts";
+import { run } from "../../../src/linux/mod.ts";
+import { pushTestImages } from "../../images/mod.ts";
+import { type Registry, startRegistry } from "../../harness/registry.ts";
+import { makePullNode } from "./pull_node.ts";
+
+let registry: Registry;
+
+describe("images pulled from a real registry", () => {
+  before(async () => {
+    registry = await startRegistry();
+    await pushTestImages(
+      registry.url,
+      [
+        ...["oci", "zstd", "plain", "docker-zstd", "multi-arch", "manifest-list", "other-arch"],
+        ...["whiteouts", "many-layers", "file-kinds", "implicit-parents", "artifact", "hello"],
+      ].map((name) => `crid/${name}`),
+    );
+  });
+  after(() => registry[Symbol.asyncDispose]());
+
+  const node = () => makePullNode({ insecure: [registry.host] });
+  const named = (name: string) => `${registry.host}/crid/${name}`;
+
+  for (
+    const name of [
+      "oci",
+      "zstd",
+      "plain",
+      "docker-zstd",
+      "multi-arch",
+      "manifest-list",
+      "file-kinds",
+      "implicit-parents",
+      "whiteouts",
+      "many-layers",
+    ]
+  ) {
+    it(`of the kind ${name} are the same to podman as if skopeo had pulled them`, async () => {
+      await using here = await node();
+      await using there = await node();
+      const reference = `${named(name)}:latest`;
+      const id = await here.pull(reference);
+      const copied = await run("skopeo", [
+        ...["copy", "--src-tls-verify=false", `docker://${reference}`],
+        `containers-storage:[overlay@${there.root}/graph+${there.root}/run]${reference}`,
+      ], { timeoutMs: 60_000 });
+      assert.equal(copied.code, 0, String(copied.stderr));
+      const shown =
+        "{{.ID}} {{.Digest}} {{.RepoTags}} {{.RepoDigests}} {{.Size}} {{.RootFS.Layers}}";
+      const theirs = await there.podman("image", "inspect", "--format", shown, reference);
+      const ours = await here.podman("image", "inspect", "--format", shown, reference);
+      // The sizes of skopeo's copy include what it writes as empty signatures.
+      assert.equal(ours, theirs);
+      assert.match(ours, new RegExp(`^${id} `));
+      const image = (await here.images.find(reference))!;
+      assert.deepEqual(image.repoTags, [reference]);
+      const digests = JSON.parse(
+        await there.podman("image", "inspect", "--format", "{{json .RepoDigests}}", reference),
+      );
+      assert.deepEqual(new Set(image.repoDigests), new Set(digests));
+      assert.deepEqual((await here.layers()).temporary, []);
+      // Writing the image out again checks every byte of every layer against its digest.
+      await here.podman("save", "--format", "oci-archive", "-o", `${here.root}/saved`, reference);
+    });
+  }
+
+  it("by a digest have no tag, and exactly that digest", async () => {
+    await using here = await node();
+    const tagged = (await here.images.find(await here.pull(named("multi-arch"))))!;
+    await using other = await node();
+    const [first] = tagged.repoDigests;
+    for (const digest of tagged.repoDigests) {
+      await other.images.remove(tagged.id);
+      const id = await other.pull(digest);
+      assert.equal(id, tagged.id);
+      const image = (await other.images.find(digest))!;
+      assert.deepEqual(image.repoTags, []);
+      assert.deepEqual(image.repoDigests, [digest]);
+    }
+    assert.ok(first);
+  });
+
+  it("are pulled once for many who ask at once, and removed by many at once", async () => {
+    await using here = await node();
+    const ids = await Promise.all(Array.from({ length: 8 }, () => here.pull(named("hello"))));
+    assert.equal(new Set(ids).size, 1);
+    await Promise.all(Array.from({ length: 5 }, () => here.images.remove(ids[0]!)));
+    assert.deepEqual(await here.images.list(), []);
+    assert.deepEqual(await here.layers(), { complete: [], temporary: [] });
+    assert.equal(await here.podman("images", "-q"), "");
+  });
+
+  it("share their layers, also while both are being pulled", async () => {
+    await using here = await node();
+    const [one, two] = await Promise.all([here.pull(named("oci")), here.pull(named("zstd"))]);
+    assert.notEqual(one, two);
+    assert.equal((await here.layers()).complete.length, 3);
+    await here.images.remove(one!);
+    assert.equal((await here.layers()).complete.length, 2);
+    assert.match(await here.podman("images", "--format", "{{.Repository}}"), /zstd/);
+  });
+
+  it("are refused when they are of another architecture, or no images at all", async () => {
+    await using here = await node();
+    await assert.rejects(
+      () => here.pull(named("other-arch")),
+      (error) => isCode(error, "not_found") && /linux\/s390x/.test(error.message),
+    );
+    await assert.rejects(() => here.pull(named("artifact")), /artifact/);
+    await assert.rejects(
+      () => here.pull(named("nothing")),
+      (error) => isCode(error, "not_found"),
+    );
+    assert.deepEqual(await here.layers(), { complete: [], temporary: [] });
+  });
+
+  it("that are given up leave nothing", async () => {
+    await using here = await node();
+    for (const milliseconds of [0, 5, 20, 60]) {
+      const signal = AbortSignal.timeout(milliseconds);
+      await here.pull(named("many-layers"), signal).catch(() => {});
+      assert.deepEqual((await here.layers()).temporary, [], `after ${milliseconds} ms`);
+    }
+    await here.pull(named("many-layers"));
+  });
+
+  it("fail when the isolates die in the middle, leave nothing, and work when tried again", async () => {
+    await using here = await node();
+    const pull = here.pull(named("many-layers"));
+    pull.catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    here.killIsolates();
+    const outcome = await pull.then(() => undefined, (error) => error);
+    // It may have been done by then.
+    assert.ok(outcome === undefined || isCode(outcome, "unavailable"), String(outcome));
+    assert.deepEqual((await here.layers()).temporary, []);
+    await here.pull(named("many-layers"));
+  });
+
+  it("run in podman", async () => {
+    await using here = await node();
+    await here.pull(named("whiteouts"));
+    const listed = await here.podman(
+      ...["run", "--rm", "--network", "none", "--ulimit", "nofile=1024:1024"],
+      ...["--ulimit", "nproc=1024:1024", `${named("whiteouts")}:latest`],
+      ...["sh", "-c", "cat kept back replaced; ls opaque; ls -d gone gone-dir 2>&1 | wc -l"],
+    );
+    assert.equal(listed, "lower\nupper\nmiddle\nnew\n2");
+  });
+});
