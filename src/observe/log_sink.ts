@@ -17,11 +17,20 @@ export const stderrSink: LogSink = {
  * @throws {Error} when it cannot be opened.
  */
 export function fileSink(path: string): LogSink & Disposable {
-  const file = Deno.openSync(path, { create: true, append: true, mode: 0o666 });
+  const file = openLog(path);
   return {
     write: (line) => writeWhole((bytes) => file.writeSync(bytes), line),
     [Symbol.dispose]: () => file.close(),
   };
+}
+
+function openLog(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { create: true, append: true, mode: 0o666 });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    throw new Error(`open log file ${path}: ${why}`, { cause: error });
+  }
 }
 
 function writeWhole(write: (bytes: Uint8Array) => number, line: string): void {

@@ -146,7 +146,10 @@ describe("the log", () => {
     assert.throws(() => parseLevel("loud"), /not a valid logrus Level: "loud"/);
     assert.throws(() => configureLog({ ...STDERR, format: "xml" }), /unknown log-format "xml"/);
     assert.throws(() => configureLog({ ...STDERR, filter: "(" }), SyntaxError);
-    assert.throws(() => configureLog({ ...STDERR, file: "/nowhere/log" }));
+    assert.throws(
+      () => configureLog({ ...STDERR, file: "/nowhere/log" }),
+      /open log file \/nowhere\/log: /,
+    );
     assert.equal(parseLevel("WARN"), "warning");
   });
 });
