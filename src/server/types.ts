@@ -6,6 +6,7 @@
 import type { Config } from "../config/mod.ts";
 import type { Images } from "../image/mod.ts";
 import type { Pods } from "../pod/mod.ts";
+import type { MetricDescriptor, PodMetrics } from "../stats/mod.ts";
 import type { OperationObserver } from "./grpc/implement.ts";
 
 export type { OperationObserver };
@@ -40,6 +41,12 @@ export interface Streams {
   portForward(sandboxId: string, ports: readonly number[], signal: AbortSignal): Promise<string>;
 }
 
+/** The metrics of all pods, of the groups that the configuration names. */
+export interface MetricsProvider {
+  descriptors(): readonly MetricDescriptor[];
+  metrics(): Promise<readonly PodMetrics[]>;
+}
+
 /** Freezes and thaws containers; only the status API offers it. */
 export interface Pauser {
   /** @throws {CridError} `failed_precondition` for a container in the wrong state. */
@@ -61,6 +68,8 @@ export interface CriServerOptions {
   readonly configText: () => string;
   /** Without it Exec, Attach and PortForward answer UNIMPLEMENTED. */
   readonly streams?: Streams;
+  /** Without it the RPCs about metrics answer UNIMPLEMENTED. */
+  readonly metrics?: MetricsProvider;
   /** Without it `/pause` and `/unpause` answer 501. */
   readonly pauser?: Pauser;
   /** Told of each RPC when it is over. */

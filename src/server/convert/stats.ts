@@ -1,4 +1,5 @@
-import type { FsStats, InterfaceStats } from "../../stats/mod.ts";
+import type { Pressure } from "../../cgroup/mod.ts";
+import type { ContainerUsage, FsStats, InterfaceStats } from "../../stats/mod.ts";
 import type {
   ContainerFilter,
   ContainerStatsEntry,
@@ -15,13 +16,17 @@ import type {
   NetworkUsage,
   PodSandboxStats,
   PodSandboxStatsFilter,
+  PsiData,
+  PsiStats,
   SwapUsage,
   UInt64Value,
 } from "../../gen/runtime/v1/api.ts";
+import { now } from "./clock.ts";
 import { toUint64 } from "./numbers.ts";
 
-type Cpu = NonNullable<ContainerStatsEntry["usage"]["cpu"]>;
-type Memory = NonNullable<ContainerStatsEntry["usage"]["memory"]>;
+type Usage = Pick<ContainerUsage, "cpu" | "memory" | "pressure">;
+type Cpu = NonNullable<Usage["cpu"]>;
+type Memory = NonNullable<Usage["memory"]>;
 
 export function readContainerStatsFilter(
   filter: ContainerStatsFilter | undefined,
@@ -48,11 +53,9 @@ export function writeContainerStats(entry: ContainerStatsEntry): ContainerStats 
       labels: container.labels,
       annotations: container.annotations,
     },
-    cpu: usage.cpu && writeCpu(usage.cpu),
-    memory: usage.memory && writeMemory(usage.memory),
+    ...writeUsage(usage),
     writableLayer: usage.writableLayer && writeFs(usage.writableLayer),
     swap: usage.memory && writeSwap(usage.memory),
-    io: undefined,
   };
 }
 
@@ -67,27 +70,34 @@ export function writeSandboxStats(entry: SandboxStatsEntry, timestamp: bigint): 
       annotations: sandbox.annotations,
     },
     linux: {
-      cpu: usage.cpu && writeCpu(usage.cpu),
-      memory: usage.memory && writeMemory(usage.memory),
+      ...writeUsage(usage),
       network: writeNetwork(usage.interfaces, timestamp),
       process: { timestamp, processCount: count(usage.processCount) },
       containers: entry.containers.map(writeContainerStats),
-      io: undefined,
     },
     windows: undefined,
   };
 }
 
-function writeCpu(cpu: Cpu): CpuUsage {
+/** The parts that containers and pods have in common. */
+function writeUsage({ cpu, memory, pressure }: Usage) {
+  return {
+    cpu: cpu && writeCpu(cpu, pressure?.cpu),
+    memory: memory && writeMemory(memory, pressure?.memory),
+    io: pressure?.io && { timestamp: cpu?.timestamp ?? now(), psi: writePsi(pressure.io) },
+  };
+}
+
+function writeCpu(cpu: Cpu, pressure: Pressure | undefined): CpuUsage {
   return {
     timestamp: cpu.timestamp,
     usageCoreNanoSeconds: { value: cpu.usageNanoseconds },
     usageNanoCores: count(cpu.usageNanoCores),
-    psi: undefined,
+    psi: pressure && writePsi(pressure),
   };
 }
 
-function writeMemory(memory: Memory): MemoryUsage {
+function writeMemory(memory: Memory, pressure: Pressure | undefined): MemoryUsage {
   return {
     timestamp: memory.timestamp,
     workingSetBytes: count(memory.workingSet),
@@ -97,8 +107,17 @@ function writeMemory(memory: Memory): MemoryUsage {
     rssBytes: count(memory.rss),
     pageFaults: count(memory.pageFaults),
     majorPageFaults: count(memory.majorPageFaults),
-    psi: undefined,
+    psi: pressure && writePsi(pressure),
   };
+}
+
+function writePsi(pressure: Pressure): PsiStats {
+  return { Full: writePsiLine(pressure.full), Some: writePsiLine(pressure.some) };
+}
+
+/** The kernel counts microseconds, CRI nanoseconds. */
+function writePsiLine(line: Pressure["some"]): PsiData {
+  return { Total: line.total * 1000n, Avg10: line.avg10, Avg60: line.avg60, Avg300: line.avg300 };
 }
 
 function writeSwap(memory: Memory): SwapUsage {

@@ -25,6 +25,9 @@ export interface Surroundings {
   readonly observe: OperationObserver;
 }
 
+/** A client hangs up at its own deadline, a little before the server has counted to it. */
+const DEADLINE_SLACK_MS = 50;
+
 type AnyUnaryCall = ServerUnaryCall<unknown, unknown>;
 type AnyStreamCall = ServerWritableStream<unknown, unknown>;
 
@@ -126,7 +129,7 @@ class Operation {
     // grpc-js says so after a regular end too, which is no news by then.
     const emitter: EventEmitter = call;
     emitter.once("cancelled", () => {
-      const isLate = Number(call.getDeadline()) <= Date.now();
+      const isLate = Number(call.getDeadline()) - Date.now() < DEADLINE_SLACK_MS;
       this.#abort(
         isLate
           ? new CridError("deadline_exceeded", "context deadline exceeded")

@@ -1,6 +1,5 @@
-import type { Pods } from "../../pod/mod.ts";
-import { isCode } from "../../failure/mod.ts";
-import type { ContainerStatus, SandboxStatus } from "../../pod/mod.ts";
+import { CridError, isCode } from "../../failure/mod.ts";
+import type { ContainerStatus, Pods, SandboxStatus } from "../../pod/mod.ts";
 
 /** What `GET /containers/{id}` answers; cAdvisor reads it. Times are nanoseconds of the epoch. */
 export interface Inspection {
@@ -24,21 +23,24 @@ const NAME = "io.kubernetes.cri-o.Name";
 const MOUNT_POINT = "io.kubernetes.cri-o.MountPoint";
 const LOG_PATH = "io.kubernetes.cri-o.LogPath";
 
-/** The container, or sandbox, with just this id; `undefined` when there is none. */
-export async function inspect(pods: Pods, id: string): Promise<Inspection | undefined> {
+/**
+ * The container, or sandbox, with just this id.
+ *
+ * @throws {CridError} `not_found` in CRI-O's words.
+ */
+export async function inspect(pods: Pods, id: string): Promise<Inspection> {
   const container = await known(() => pods.containerStatus(id));
-  if (container?.id === id) return inspectContainer(pods, container);
+  if (container?.id === id) return await inspectContainer(pods, container);
   const sandbox = await known(() => pods.sandboxStatus(id));
-  if (sandbox?.id === id) return inspectSandbox(pods, sandbox);
-  return undefined;
+  if (sandbox?.id === id) return await inspectSandbox(pods, sandbox);
+  throw new CridError("not_found", `can't find the container with id ${id}`);
 }
 
-async function inspectContainer(
-  pods: Pods,
-  status: ContainerStatus,
-): Promise<Inspection | undefined> {
+async function inspectContainer(pods: Pods, status: ContainerStatus): Promise<Inspection> {
   const sandbox = await known(() => pods.sandboxStatus(status.sandboxId));
-  if (sandbox === undefined) return undefined;
+  if (sandbox === undefined) {
+    throw new CridError("not_found", `can't find the sandbox for container id ${status.id}`);
+  }
   return {
     ...fromSpec(status.info),
     image: status.image,

@@ -35,16 +35,9 @@ async function answer(path: string, sources: HttpSources): Promise<Reply> {
   if (path === "/debug/goroutines") return text(200, running.describe());
   const [, kind, id = "", rest] = path.split("/");
   if (id === "" || rest !== undefined) return notFound();
-  if (kind === "containers") return await container(id, sources);
+  if (kind === "containers") return json(await inspect(pods, id));
   if (kind === "pause" || kind === "unpause") return await pause(kind, id, sources);
   return notFound();
-}
-
-async function container(id: string, { pods }: HttpSources): Promise<Reply> {
-  const inspection = await inspect(pods, id);
-  return inspection === undefined
-    ? text(404, `can't find the container with id ${id}`)
-    : json(inspection);
 }
 
 async function pause(
@@ -52,12 +45,8 @@ async function pause(
   id: string,
   { pods, pauser }: HttpSources,
 ): Promise<Reply> {
-  if (await inspect(pods, id) === undefined) {
-    return text(404, `can't find the container with id ${id}`);
-  }
-  if (pauser === undefined) {
-    return text(501, `this version of crid cannot ${verb} containers`);
-  }
+  await inspect(pods, id);
+  if (pauser === undefined) return text(501, `this version of crid cannot ${verb} containers`);
   await pauser[verb](id);
   return { status: 200, contentType: "text/html", body: "200 OK" };
 }

@@ -10,7 +10,7 @@ import {
 } from "../convert/image.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import { chunks } from "./chunks.ts";
-import { now } from "./clock.ts";
+import { now } from "../convert/clock.ts";
 
 /** The whole ImageService. */
 export function imageService(images: Images): Handlers<ImageServiceServer> {

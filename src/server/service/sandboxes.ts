@@ -9,7 +9,7 @@ import {
 import { writeContainerStatus } from "../convert/container.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import { chunks } from "./chunks.ts";
-import { now } from "./clock.ts";
+import { now } from "../convert/clock.ts";
 
 type SandboxRpc =
   | "runPodSandbox"

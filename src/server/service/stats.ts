@@ -8,8 +8,7 @@ import {
 } from "../convert/stats.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import { chunks } from "./chunks.ts";
-import { now } from "./clock.ts";
-import { unimplemented } from "./unimplemented.ts";
+import { now } from "../convert/clock.ts";
 
 type StatsRpc =
   | "containerStats"
@@ -17,14 +16,9 @@ type StatsRpc =
   | "streamContainerStats"
   | "podSandboxStats"
   | "listPodSandboxStats"
-  | "streamPodSandboxStats"
-  | "listMetricDescriptors"
-  | "listPodSandboxMetrics"
-  | "streamPodSandboxMetrics";
+  | "streamPodSandboxStats";
 
 export function statsHandlers(pods: Pods): Pick<Handlers<RuntimeServiceServer>, StatsRpc> {
-  const noMetrics = (rpc: string) =>
-    unimplemented(rpc, "this version of crid has no metrics of pods; use the stats calls");
   return {
     containerStats: async ({ containerId }) => ({
       stats: writeContainerStats(await pods.containerStats(containerId)),
@@ -55,17 +49,5 @@ export function statsHandlers(pods: Pods): Pick<Handlers<RuntimeServiceServer>, 
         const timestamp = now();
         return { podSandboxStats: entries.map((entry) => writeSandboxStats(entry, timestamp)) };
       }),
-
-    listMetricDescriptors: () => {
-      throw noMetrics("ListMetricDescriptors");
-    },
-
-    listPodSandboxMetrics: () => {
-      throw noMetrics("ListPodSandboxMetrics");
-    },
-
-    streamPodSandboxMetrics: () => {
-      throw noMetrics("StreamPodSandboxMetrics");
-    },
   };
 }

@@ -98,8 +98,9 @@ async function close(
   path: string,
   isOurs: () => Promise<boolean>,
 ): Promise<void> {
-  const remove = await isOurs();
+  // Closing unlinks the path, whoever's socket is there by now: then rather keep a dead one open.
+  if (!await isOurs()) return void server.unref();
   // Its callback waits for the connections, which have an owner of their own.
   server.close();
-  if (remove) await unlink(path).catch(() => {});
+  await unlink(path).catch(() => {});
 }

@@ -28,6 +28,8 @@ export interface Asked {
   readonly args: readonly unknown[];
 }
 
+const LINE = { avg10: 0.5, avg60: 0.25, avg300: 0.125, total: 3n };
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class FakePods implements Pods {
@@ -233,6 +235,7 @@ export class FakePods implements Pods {
       },
       writableLayer: { timestamp, mountpoint: "/store/upper", usedBytes: 4096, inodesUsed: 3 },
       pids: 2,
+      pressure: { cpu: undefined, memory: undefined, io: { some: LINE, full: LINE } },
     };
     return { container, usage };
   }
@@ -243,7 +246,16 @@ export class FakePods implements Pods {
 
   async sandboxStats(id: string): Promise<SandboxStatsEntry> {
     const sandbox = await this.sandboxStatus(id);
-    const network = { rxBytes: 10, rxErrors: 0, txBytes: 20, txErrors: 0 };
+    const network = {
+      rxBytes: 10,
+      rxErrors: 0,
+      txBytes: 20,
+      txErrors: 0,
+      rxPackets: 1,
+      txPackets: 2,
+      rxDropped: 0,
+      txDropped: 0,
+    };
     return {
       sandbox,
       usage: {

@@ -1,17 +1,15 @@
-import { credentials, type ServiceError } from "@grpc/grpc-js";
 import { defaultConfig } from "../../../src/config/mod.ts";
-import { ImageServiceClient, RuntimeServiceClient } from "../../../src/gen/runtime/v1/api.ts";
 import { type CriServer, type CriServerOptions, serveCri } from "../../../src/server/mod.ts";
+import { type CriClient, criClient } from "../../harness/cri_client.ts";
 import { FakeImages, FakePods } from "./fake_domain.ts";
 
-/** A server over the fake domain on a socket of its own, with a client for each service. */
+/** A server over the fake domain on a socket of its own, and a client of it. */
 export interface Served extends AsyncDisposable {
   readonly socketPath: string;
   readonly pods: FakePods;
   readonly images: FakeImages;
   readonly server: CriServer;
-  readonly runtime: RuntimeServiceClient;
-  readonly image: ImageServiceClient;
+  readonly client: CriClient;
 }
 
 export async function served(options: Partial<CriServerOptions> = {}): Promise<Served> {
@@ -19,40 +17,32 @@ export async function served(options: Partial<CriServerOptions> = {}): Promise<S
   const socketPath = `${directory}/run/crid.sock`;
   const pods = new FakePods();
   const images = new FakeImages();
-  const config = defaultConfig();
   const server = await serveCri({
     socketPath,
     pods,
     images,
     runtime: { name: "cri-o", version: "1.37.0" },
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: true },
-    config: () => config,
+    config: defaultConfig,
     configText: () => "[crio]\n",
     ...options,
   });
-  const runtime = new RuntimeServiceClient(`unix:${socketPath}`, credentials.createInsecure());
-  const image = new ImageServiceClient(`unix:${socketPath}`, credentials.createInsecure());
+  const client = criClient(socketPath);
   return {
     socketPath,
     pods,
     images,
     server,
-    runtime,
-    image,
+    client,
     async [Symbol.asyncDispose]() {
-      runtime.close();
-      image.close();
+      client[Symbol.dispose]();
       await server.close();
       await Deno.remove(directory, { recursive: true });
     },
   };
 }
 
-type Answer<Response> = (error: ServiceError | null, response: Response) => void;
-
-/** One unary call as a promise. */
-export function answer<Response>(call: (answer: Answer<Response>) => void): Promise<Response> {
-  return new Promise((resolve, reject) =>
-    call((error, response) => error === null ? resolve(response) : reject(error))
-  );
-}
+/** The least that a pod is made from. */
+export const POD = { metadata: { name: "pod", namespace: "ns", uid: "uid" } };
+/** The least that a container is made from. */
+export const CONTAINER = { metadata: { name: "container" }, image: { image: "busybox" } };
