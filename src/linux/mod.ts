@@ -44,7 +44,6 @@ export {
   type Root,
   touchInRoot,
 } from "./rooted.ts";
-export { type FileOwner, type FileTime, TreeWriter } from "./tree_writer.ts";
 export {
   bootTime,
   CLOCK_TICKS,

@@ -8,3 +8,4 @@ export type * from "./types.ts";
 export { openStore } from "./store.ts";
 export { loadStorageConf, parseStorageConf } from "./storage_conf.ts";
 export { directoryUsage } from "./usage.ts";
+export { unpackLayer, type UnpackLimits } from "./unpack/unpack.ts";
