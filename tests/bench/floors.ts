@@ -9,8 +9,8 @@ import { output } from "../harness/mod.ts";
 import { time } from "./measure.ts";
 
 const CNI = "/usr/lib/cni";
-/** How often the end of a process that is no child is looked for. */
-const END_INTERVAL_MS = 1;
+/** How often a process that is no child is looked at. */
+const LOOK_INTERVAL_MS = 1;
 
 /** Milliseconds of a pod's network: made, and taken away. */
 export interface NetworkFloor {
@@ -127,6 +127,7 @@ export async function runtimeFloor(
     await runtimeCommand("start", id);
   });
   const { pid } = JSON.parse(await output(undefined, runtime, [...root, "state", id]));
+  await obeys(pid);
   const stop = await time(async () => {
     await runtimeCommand("kill", id, "TERM");
     await ended(pid);
@@ -142,12 +143,26 @@ async function silent(command: string, args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`${command} ${args.join(" ")}: exit code ${code}`);
 }
 
+/** Waits until a process handles SIGTERM: before that, a container's first process ignores it. */
+export async function obeys(pid: number): Promise<void> {
+  const term = 1n << 14n;
+  await looks(pid, "status", (text) => {
+    const caught = /SigCgt:\s+([0-9a-f]+)/.exec(text)?.[1] ?? "0";
+    return (BigInt(`0x${caught}`) & term) !== 0n;
+  });
+}
+
 /** Waits until a process is gone or a zombie. */
 async function ended(pid: number): Promise<void> {
+  await looks(pid, "stat", (text) => / [ZX] /.test(text));
+}
+
+/** Reads a file of a process until it says what is waited for, or the process is gone. */
+async function looks(pid: number, name: string, done: (text: string) => boolean): Promise<void> {
   for (;;) {
-    const status = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
-    if (status === "" || / [ZX] /.test(status)) return;
-    await new Promise((resolve) => setTimeout(resolve, END_INTERVAL_MS));
+    const text = await Deno.readTextFile(`/proc/${pid}/${name}`).catch(() => "");
+    if (text === "" || done(text)) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
   }
 }
 

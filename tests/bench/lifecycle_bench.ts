@@ -15,7 +15,7 @@ import {
   startCrid,
   startRegistry,
 } from "../harness/mod.ts";
-import { makeBundle, networkFloor, OBEDIENT, runtimeFloor } from "./floors.ts";
+import { makeBundle, networkFloor, OBEDIENT, obeys, runtimeFloor } from "./floors.ts";
 import { runInside } from "./inside.ts";
 import { printFigures, samples, time } from "./measure.ts";
 
@@ -39,6 +39,8 @@ const podCount = Number(values.pods);
 interface Life {
   readonly runPod: number;
   readonly startContainer: number;
+  /** Until the process could obey; not crid's doing. */
+  readonly ready: number;
   readonly stopContainer: number;
   readonly removeContainer: number;
   readonly stopPod: number;
@@ -57,11 +59,19 @@ async function live(crid: Crid): Promise<Life> {
       containerId = await createContainer(crid, podSandboxId, pod, config);
       await runtime.startContainer({ containerId });
     }),
+    ready: await time(() => obedient(crid, containerId)),
     stopContainer: await time(() => runtime.stopContainer({ containerId, timeout: 10n })),
     removeContainer: await time(() => runtime.removeContainer({ containerId })),
     stopPod: await time(() => runtime.stopPodSandbox({ podSandboxId })),
     removePod: await time(() => runtime.removePodSandbox({ podSandboxId })),
   };
+}
+
+/** Waits until the container's process handles SIGTERM. */
+async function obedient(crid: Crid, containerId: string): Promise<void> {
+  const { info } = await crid.client.runtime.containerStatus({ containerId, verbose: true });
+  const { pid }: { pid: number } = JSON.parse(info["info"] ?? "{}");
+  await obeys(pid);
 }
 
 /** Memory of a process in MB. */

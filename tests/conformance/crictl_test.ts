@@ -88,7 +88,7 @@ for (const runtime of ["runc", "crun"] as const) {
     it("runp, create, start, ps, inspect, logs, exec -s, stop, rm, stopp and rmp lead a pod through its life", async () => {
       const podConfig = await podFile("life");
       const script =
-        "echo ready; echo trouble >&2; trap 'exit 3' TERM; while :; do sleep 0.1; done";
+        "trap 'exit 3' TERM; echo ready; echo trouble >&2; while :; do sleep 0.1; done";
       const config = await containerFile("worker", ["sh", "-c", script]);
 
       const pod = await showId("runp", podConfig);
