@@ -1,5 +1,5 @@
 import { CridError } from "../failure/mod.ts";
-import { readKernelFile } from "../linux/mod.ts";
+import { parseMountInfo, readKernelFile } from "../linux/mod.ts";
 
 /** One mounted tree of cgroups. */
 export interface Hierarchy {
@@ -36,15 +36,13 @@ export function detectLayout(
   const names = new Set(v1.flat());
   const found = new Map<string, Hierarchy>();
   let unified: string | undefined;
-  for (const mount of cgroupMounts(mountinfo)) {
-    if (mount.type === "cgroup2") {
-      unified = better(unified, mount.point);
-      continue;
-    }
-    const controllers = mount.options.filter((option) => names.has(option));
+  for (const { type, mountPoint, superOptions } of parseMountInfo(mountinfo)) {
+    if (type === "cgroup2") unified = better(unified, mountPoint);
+    if (type !== "cgroup") continue;
+    const controllers = superOptions.filter((option) => names.has(option));
     if (controllers.length === 0) continue;
     const key = controllers.toSorted().join();
-    const root = better(found.get(key)?.root, mount.point);
+    const root = better(found.get(key)?.root, mountPoint);
     found.set(key, { root, controllers: new Set(controllers) });
   }
   const hierarchies = [...found.values()];
@@ -80,29 +78,4 @@ function better(known: string | undefined, point: string): string {
   if (known === undefined) return point;
   const usual = (path: string) => path === USUAL_PLACE || path.startsWith(`${USUAL_PLACE}/`);
   return usual(point) && !usual(known) ? point : known;
-}
-
-interface CgroupMount {
-  readonly type: "cgroup" | "cgroup2";
-  readonly point: string;
-  readonly options: readonly string[];
-}
-
-/** proc_pid_mountinfo(5): optional fields end with a lone hyphen. */
-function* cgroupMounts(mountinfo: string): Generator<CgroupMount> {
-  for (const line of mountinfo.split("\n")) {
-    const [before, after] = line.split(" - ");
-    const point = before?.split(" ")[4];
-    const [type, , options] = after?.split(" ") ?? [];
-    if (point === undefined || (type !== "cgroup" && type !== "cgroup2")) continue;
-    yield { type, point: unescapePath(point), options: options?.split(",") ?? [] };
-  }
-}
-
-/** The kernel writes blanks in paths as octal. */
-function unescapePath(path: string): string {
-  return path.replace(
-    /\\([0-7]{3})/g,
-    (_, octal: string) => String.fromCharCode(parseInt(octal, 8)),
-  );
 }

@@ -1,6 +1,13 @@
 import { CridError, deadline, errorMessage, wrapError } from "../failure/mod.ts";
-import { FsMagic, statfs } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
+import {
+  attach,
+  fullName,
+  livingNetns,
+  nameIn,
+  POD_INTERFACE,
+  safeCapabilities,
+} from "./attachment.ts";
 import { type Attachment, type CachedAttachment, ResultCache } from "./cache.ts";
 import {
   addChain,
@@ -10,13 +17,13 @@ import {
   deleteChain,
   hasCapability,
 } from "./chain.ts";
-import { NAME_RULE, type NetworkConfig } from "./configuration.ts";
+import type { NetworkConfig } from "./configuration.ts";
 import { ConfigurationDirectory } from "./configuration_directory.ts";
 import type { JsonObject } from "./json.ts";
 import type { PluginHost } from "./plugin.ts";
 import { Readiness } from "./readiness.ts";
 import { podAddresses } from "./result.ts";
-import { capabilityArguments, kubernetesArguments } from "./runtime_config.ts";
+import { capabilityArguments } from "./runtime_config.ts";
 import { selectNetwork } from "./selection.ts";
 import { Turns } from "./turns.ts";
 import type {
@@ -28,7 +35,6 @@ import type {
   NetworkStatus,
 } from "./types.ts";
 
-const POD_INTERFACE = "eth0";
 /** CRI-O and libcni keep one for each pod; pinns has brought the interface up, no plugin has to. */
 const LOOPBACK_NETWORK = "cni-loopback";
 /** How many pods are deleted at the same time when garbage is collected. */
@@ -206,13 +212,15 @@ class CniNetwork implements Network {
   /** Deletes a pod that the cache does not know: whoever added it may have died before writing. */
   async #deleteUnknown(pod: NetworkPod, signal: AbortSignal | undefined): Promise<void> {
     let config: NetworkConfig;
+    let attachment: Attachment;
     try {
       config = this.#network();
+      attachment = attach(pod, safeCapabilities(pod));
     } catch {
-      // Without a network nothing can have been added, nor could it be deleted.
+      // Without a network, or with names that plugins cannot be told, nothing can have been added.
       return;
     }
-    await this.#delete(config, attach(pod, safeCapabilities(pod)), undefined, signal);
+    await this.#delete(config, attachment, undefined, signal);
   }
 
   async #delete(
@@ -275,55 +283,12 @@ class CniNetwork implements Network {
   }
 }
 
-function attach(pod: NetworkPod, capabilities: JsonObject): Attachment {
-  if (!NAME_RULE.test(pod.id)) {
-    throw new CridError("invalid_argument", `network of pod ${JSON.stringify(pod.id)}: no CNI id`);
-  }
-  return {
-    containerId: pod.id,
-    ifName: POD_INTERFACE,
-    netns: pod.netns,
-    args: kubernetesArguments(pod),
-    capabilities,
-  };
-}
-
-/** An annotation that cannot be read has kept the pod from being added, not from being deleted. */
-function safeCapabilities(pod: NetworkPod): JsonObject {
-  try {
-    return capabilityArguments(pod);
-  } catch {
-    return {};
-  }
-}
-
 function toNetworkResult(result: JsonObject): NetworkResult {
   return { ips: podAddresses(result, POD_INTERFACE), raw: JSON.stringify(result) };
 }
 
 function isPodNetwork({ network }: CachedAttachment): boolean {
   return network !== LOOPBACK_NETWORK;
-}
-
-/** The path while a namespace is pinned there, else `""`: plugins enter it without looking. */
-function livingNetns(path: string): string {
-  if (path === "") return "";
-  try {
-    return statfs(path).type === FsMagic.NSFS ? path : "";
-  } catch {
-    return "";
-  }
-}
-
-/** As CRI-O writes it. */
-function fullName({ namespace, name }: Pick<NetworkPod, "namespace" | "name">): string {
-  return `${namespace}_${name}`;
-}
-
-function nameIn({ args, containerId }: Attachment): string {
-  const value = (wanted: string) => args.find(([name]) => name === wanted)?.[1] ?? "";
-  const name = value("K8S_POD_NAME");
-  return name === "" ? containerId : fullName({ namespace: value("K8S_POD_NAMESPACE"), name });
 }
 
 function described({ name, plugins }: NetworkConfig): string {

@@ -195,6 +195,14 @@ describe("tearing down a pod's network", () => {
     assert.equal(fake.calls().length, 2);
   });
 
+  it("has nothing to do for a pod whose name kept it from being added", async () => {
+    using fake = await fakeNetwork();
+    const pod = fakePod("pod1", { name: "a;b" });
+    await assert.rejects(fake.network.setUp(pod), { code: "invalid_argument" });
+    await fake.network.tearDown(pod);
+    assert.deepEqual(fake.calls(), []);
+  });
+
   it("tells plugins no namespace when it is gone, or a plain file stands in its place", async () => {
     for (const netns of ["", "/nonexistent/netns", "/etc/hostname"]) {
       using fake = await fakeNetwork();
