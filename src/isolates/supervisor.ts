@@ -143,6 +143,7 @@ class Supervisor implements Disposable {
   #stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    log.info("Shutting down; containers keep running");
     this.#toCri({ kind: "stop" });
     setTimeout(() => {
       log.warn(`not shut down after ${SHUTDOWN_MS / 1000} s; the next start restores what is left`);

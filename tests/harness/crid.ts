@@ -6,6 +6,7 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { connect } from "node:net";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_PATH, exit, start } from "../../src/linux/mod.ts";
 import { type CriClient, criClient } from "./cri_client.ts";
@@ -57,22 +58,32 @@ export function cridCommand(): readonly string[] {
 /** One crid and its node. It can be stopped, killed and started again on the same node. */
 export class Crid implements AsyncDisposable {
   readonly node: Node;
-  readonly client: CriClient;
   readonly isolation: Isolation | undefined;
   readonly #options: CridOptions;
   readonly #log: string[] = [];
+  #client: CriClient | undefined;
+  #client: CriClient | undefined;
   #child: ChildProcess | undefined;
   #ended: Promise<{ code: number; signal: string | undefined }> | undefined;
 
   constructor(node: Node, options: CridOptions) {
     this.node = node;
     this.isolation = options.isolation;
-    this.client = criClient(node.socket);
     this.#options = options;
+  }
+
+  /** A client of the present process: it does not outlive a stop. */
+  get client(): CriClient {
+    return this.#client ??= criClient(this.socket);
   }
 
   get socket(): string {
     return this.node.socket;
+  }
+
+  /** A client of the running process; every start has a new one. */
+  get client(): CriClient {
+    return this.#client ??= criClient(this.socket);
   }
 
   /** Of the supervisor, while it runs. */
@@ -118,8 +129,11 @@ export class Crid implements AsyncDisposable {
   /** SIGTERM, and the exit code. Pods go on running. */
   async stop(): Promise<number> {
     const ended = this.#ended;
-    if (this.#child === undefined || ended === undefined) return 0;
-    this.#child.kill("SIGTERM");
+    const pid = this.#child?.pid;
+    if (pid === undefined || ended === undefined) return 0;
+    this.#hangUp();
+    // Not by ChildProcess.kill(), after which every end looks like the signal's.
+    process.kill(pid, "SIGTERM");
     const timer = setTimeout(() => this.#child?.kill("SIGKILL"), STOP_MS);
     const { code } = await ended.finally(() => clearTimeout(timer));
     return code;
@@ -127,8 +141,16 @@ export class Crid implements AsyncDisposable {
 
   /** kill -9, as a crash would be. Pods go on running. */
   async kill9(): Promise<void> {
+    this.#disconnect();
+    this.#hangUp();
     this.#child?.kill("SIGKILL");
     await this.#ended;
+  }
+
+  /** Deno's HTTP/2 client does not survive that its server goes away (an assertion of nghttp2). */
+  #hangUp(): void {
+    this.#client?.[Symbol.dispose]();
+    this.#client = undefined;
   }
 
   /** Stops and removes every pod over CRI. */
@@ -152,9 +174,14 @@ export class Crid implements AsyncDisposable {
       if (this.#child !== undefined) await this.removePods().catch(() => {});
       await this.stop();
     } finally {
-      this.client[Symbol.dispose]();
+      this.#hangUp();
       await removeNode(this.node, this.isolation);
     }
+  }
+
+  #disconnect(): void {
+    this.#client?.[Symbol.dispose]();
+    this.#client = undefined;
   }
 
   #keepLog(child: ChildProcess): void {
