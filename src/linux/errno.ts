@@ -1,7 +1,10 @@
 import { constants } from "node:os";
 import { lastErrno, libc } from "./libc.ts";
 
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** Where two names share a number the first in the alphabet counts: EAGAIN, ENOTSUP. */
+const NAMES = new Map(
+  Object.entries(constants.errno).sort().reverse().map(([name, number]) => [number, name]),
+);
 
 /** A system call that failed. */
 export class Errno extends Error {

@@ -5,11 +5,10 @@ import type { JsonRecord } from "./json_file.ts";
 import {
   discardLayerFiles,
   dropLayer,
-  imagePlace,
   type LayerPlace,
+  layerPlaces,
   LayerTrash,
   openLayers,
-  ownPlace,
 } from "./layers.ts";
 import { unmountLayer } from "./mounts.ts";
 import { isId, type StorePaths } from "./paths.ts";
@@ -41,14 +40,9 @@ export async function collectGarbage(tables: Tables, paths: StorePaths): Promise
   using containers = await tables.containers.open("write");
   using mounts = await tables.mounts.open("write");
   await dropLooseLayers(layers, images, containers, { mounts, paths, trash });
-  for (const place of places(layers, paths)) sweepLayerFiles(place, trash);
+  for (const place of layerPlaces(layers, paths)) sweepLayerFiles(place, trash);
   sweepDirectories(paths.images, images, trash.in(`${paths.imageLayers}/tmp`));
   sweepDirectories(paths.containers, containers, trash.in(`${paths.layers}/tmp`));
-}
-
-function places(layers: OpenLayers, paths: StorePaths): LayerPlace[] {
-  const own = ownPlace(layers, paths);
-  return layers.own === layers.images ? [own] : [own, imagePlace(layers, paths)];
 }
 
 async function dropLooseLayers(
@@ -59,7 +53,7 @@ async function dropLooseLayers(
 ): Promise<void> {
   const used = usedLayers(images, containers);
   const dropped: { place: LayerPlace; id: string }[] = [];
-  for (const place of places(layers, paths)) {
+  for (const place of layerPlaces(layers, paths)) {
     const loose = () =>
       [...place.table.records()].filter((layer) =>
         !used.has(layer.id) && !hasChild(layers, layer.id) && isAbandoned(place.table, layer)

@@ -51,6 +51,12 @@ export function imagePlace(layers: OpenLayers, paths: StorePaths): LayerPlace {
   return { table: layers.images, home: paths.imageHome, records: paths.imageLayers };
 }
 
+/** Every place where layers are. */
+export function layerPlaces(layers: OpenLayers, paths: StorePaths): LayerPlace[] {
+  const own = ownPlace(layers, paths);
+  return layers.own === layers.images ? [own] : [own, imagePlace(layers, paths)];
+}
+
 /**
  * Locks the layers. A layer that is flagged as incomplete while we hold the lock was left so by a
  * writer that died: it is deleted first, as everyone does who shares the store.
@@ -130,8 +136,10 @@ function incompleteIds(records: Iterable<JsonRecord>): string[] {
 async function deleteIncomplete(tables: Tables, paths: StorePaths): Promise<void> {
   await using trash = new LayerTrash();
   using layers = await openLayerTables(tables, "write");
-  const places = [ownPlace(layers, paths), imagePlace(layers, paths)];
-  const left = places.map((place) => ({ place, ids: place.table.derive(incompleteIds) }));
+  const left = layerPlaces(layers, paths).map((place) => ({
+    place,
+    ids: place.table.derive(incompleteIds),
+  }));
   for (const { place, ids } of left) for (const id of ids) dropLayer(place, id);
   await layers.save();
   for (const { place, ids } of left) {
