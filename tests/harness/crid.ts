@@ -62,7 +62,6 @@ export class Crid implements AsyncDisposable {
   readonly #options: CridOptions;
   readonly #log: string[] = [];
   #client: CriClient | undefined;
-  #client: CriClient | undefined;
   #child: ChildProcess | undefined;
   #ended: Promise<{ code: number; signal: string | undefined }> | undefined;
 
@@ -72,18 +71,8 @@ export class Crid implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** A client of the present process: it does not outlive a stop. */
-  get client(): CriClient {
-    return this.#client ??= criClient(this.socket);
-  }
-
   get socket(): string {
     return this.node.socket;
-  }
-
-  /** A client of the running process; every start has a new one. */
-  get client(): CriClient {
-    return this.#client ??= criClient(this.socket);
   }
 
   /** Of the supervisor, while it runs. */
@@ -141,16 +130,9 @@ export class Crid implements AsyncDisposable {
 
   /** kill -9, as a crash would be. Pods go on running. */
   async kill9(): Promise<void> {
-    this.#disconnect();
     this.#hangUp();
     this.#child?.kill("SIGKILL");
     await this.#ended;
-  }
-
-  /** Deno's HTTP/2 client does not survive that its server goes away (an assertion of nghttp2). */
-  #hangUp(): void {
-    this.#client?.[Symbol.dispose]();
-    this.#client = undefined;
   }
 
   /** Stops and removes every pod over CRI. */
@@ -177,11 +159,6 @@ export class Crid implements AsyncDisposable {
       this.#hangUp();
       await removeNode(this.node, this.isolation);
     }
-  }
-
-  #disconnect(): void {
-    this.#client?.[Symbol.dispose]();
-    this.#client = undefined;
   }
 
   #keepLog(child: ChildProcess): void {
