@@ -71,6 +71,11 @@ export class Crid implements AsyncDisposable {
     this.#options = options;
   }
 
+  /** A client of the present process: it does not outlive a stop. */
+  get client(): CriClient {
+    return this.#client ??= criClient(this.socket);
+  }
+
   get socket(): string {
     return this.node.socket;
   }
@@ -159,6 +164,11 @@ export class Crid implements AsyncDisposable {
       this.#hangUp();
       await removeNode(this.node, this.isolation);
     }
+  }
+
+  #hangUp(): void {
+    this.#client?.[Symbol.dispose]();
+    this.#client = undefined;
   }
 
   #keepLog(child: ChildProcess): void {
