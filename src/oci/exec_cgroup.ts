@@ -1,7 +1,8 @@
 import process from "node:process";
 import { readFile } from "node:fs/promises";
-import { basename, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import { setTimeout as pause } from "node:timers/promises";
+import { type CgroupLayout, detectLayout } from "../cgroup/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
 import {
   kernelFileExists,
@@ -19,25 +20,27 @@ const LOOK_MS = 2;
 /** A process stuck in the kernel is not waited for longer. */
 const KILL_LIMIT_MS = 5000;
 
+/** What a cgroup of v1 must be told before a process can be in it. */
+const CPUSET_FILES = ["cpuset.cpus", "cpuset.mems"];
+
 /**
  * A cgroup below the container's for one command, so that all it starts can be found and killed,
- * also what has left its session and its parents. On v1 only the freezer's hierarchy has it: the
- * other ones account and limit, and need not change for that.
+ * also what has left its session and its parents.
  */
 export class ExecCgroup {
-  /** Absolute; `undefined` when the container's cgroup cannot be found. */
-  readonly #place: string | undefined;
+  /** Absolute; the first is where processes are looked for. Empty when the container's is not known. */
+  readonly #places: readonly string[];
   /** Flags of `<runtime> exec` that put the process there. */
   readonly runtimeArguments: readonly string[];
   /** Flags of the native starter that put it there, for a runtime that cannot. */
   readonly starterArguments: readonly string[];
 
   private constructor(
-    place: string | undefined,
-    runtimeArguments: readonly string[],
-    starterArguments: readonly string[],
+    places: readonly string[] = [],
+    runtimeArguments: readonly string[] = [],
+    starterArguments: readonly string[] = [],
   ) {
-    this.#place = place;
+    this.#places = places;
     this.runtimeArguments = runtimeArguments;
     this.starterArguments = starterArguments;
   }
@@ -45,18 +48,24 @@ export class ExecCgroup {
   /** Makes the cgroup. A failure costs only the certainty of a later kill, so it is logged. */
   static async create({ id, bundle, handler }: ExecSyncRequest): Promise<ExecCgroup> {
     try {
-      const parent = await containerCgroup(bundle);
-      if (parent === undefined) return new ExecCgroup(undefined, [], []);
+      const parents = await containerCgroups(bundle);
+      const first = parents.places[0];
+      if (first === undefined) return new ExecCgroup();
       const name = `exec-${crypto.randomUUID().slice(0, 8)}`;
-      const place = join(parent.path, name);
-      makeKernelDirectory(place);
-      // crun would leave all other hierarchies of v1; runc joins the one that is named.
-      return handler.version.startsWith("runc")
-        ? new ExecCgroup(place, ["--cgroup", parent.version === 1 ? `freezer:${name}` : name], [])
-        : new ExecCgroup(place, [], ["-c", place]);
+      const runc = handler.version.startsWith("runc");
+      // runc can be told one hierarchy of v1, the freezer's, which accounts and limits nothing;
+      // crun takes what is not in all of them out of the container's.
+      const places = (runc ? [first] : parents.places).map((parent) => join(parent, name));
+      places.forEach(make);
+      if (parents.version === 1) {
+        return new ExecCgroup(places, ["--cgroup", runc ? `freezer:${name}` : name]);
+      }
+      return runc
+        ? new ExecCgroup(places, ["--cgroup", name])
+        : new ExecCgroup(places, [], ["-c", join(first, name)]);
     } catch (error) {
       log.warn(`no cgroup for an exec in container ${id}: ${errorMessage(error)}`, { id });
-      return new ExecCgroup(undefined, [], []);
+      return new ExecCgroup();
     }
   }
 
@@ -65,10 +74,11 @@ export class ExecCgroup {
     const end = performance.now() + KILL_LIMIT_MS;
     const stray = pid === undefined ? [] : [pid, ...descendants(pid)];
     killEach(stray);
-    while (this.#place !== undefined && performance.now() < end) {
-      const alive = processes(this.#place);
+    const place = this.#places[0];
+    while (place !== undefined && performance.now() < end) {
+      const alive = processes(place);
       if (alive.length === 0) return;
-      this.#killOnce(this.#place, alive);
+      this.#killOnce(place, alive);
       await pause(LOOK_MS);
     }
   }
@@ -83,34 +93,50 @@ export class ExecCgroup {
 
   /** Removes the cgroup; what the command left running in the background stays in the container. */
   remove(): void {
-    if (this.#place === undefined) return;
-    const parent = join(this.#place, "..");
-    try {
-      for (const pid of processes(this.#place)) write(`${parent}/cgroup.procs`, String(pid));
-      removeKernelDirectory(this.#place);
-    } catch (error) {
-      // It goes with the container's cgroup.
-      log.debug(`remove cgroup ${basename(this.#place)}: ${errorMessage(error)}`);
+    for (const place of this.#places) {
+      try {
+        for (const pid of processes(place)) write(`${dirname(place)}/cgroup.procs`, String(pid));
+        removeKernelDirectory(place);
+      } catch (error) {
+        // It goes with the container's cgroup.
+        log.debug(`remove cgroup ${basename(place)}: ${errorMessage(error)}`);
+      }
     }
   }
 }
 
-/** The cgroup of the container's first process: of v2, or of v1's freezer. */
-async function containerCgroup(
-  bundle: string,
-): Promise<{ readonly version: 1 | 2; readonly path: string } | undefined> {
-  const pid = Number(await readFile(join(bundle, "pidfile"), "utf8"));
-  const lines = (readKernelFile(`/proc/${pid}/cgroup`) ?? "").trim().split("\n");
-  const fields = lines.map((line) => line.split(":"));
-  const freezer = fields.find(([, controllers]) => controllers?.split(",").includes("freezer"));
-  if (freezer !== undefined) return below(1, "/sys/fs/cgroup/freezer", freezer.slice(2).join(":"));
-  const unified = fields.find(([hierarchy]) => hierarchy === "0");
-  return unified && below(2, "/sys/fs/cgroup", unified.slice(2).join(":"));
+function make(place: string): void {
+  makeKernelDirectory(place);
+  for (const file of CPUSET_FILES) {
+    const inherited = readKernelFile(`${dirname(place)}/${file}`);
+    // Of v2 it is empty for "as the parent", and cannot be written without the controller.
+    if (inherited?.trim()) write(`${place}/${file}`, inherited.trim());
+  }
 }
 
-/** The root cgroup is nobody's own. */
-function below(version: 1 | 2, root: string, path: string) {
-  return path === "/" || path.startsWith("/..") ? undefined : { version, path: join(root, path) };
+/** The host's mounts of cgroups, which nobody changes while it runs. */
+let layout: CgroupLayout | undefined;
+
+/** The cgroups of the container's first process; of v1 the freezer's first. */
+async function containerCgroups(
+  bundle: string,
+): Promise<{ readonly version: 1 | 2; readonly places: readonly string[] }> {
+  const pid = Number(await readFile(join(bundle, "pidfile"), "utf8"));
+  const membership = new Map<string, string>();
+  for (const line of (readKernelFile(`/proc/${pid}/cgroup`) ?? "").trim().split("\n")) {
+    const [, controllers = "", ...path] = line.split(":");
+    for (const controller of controllers.split(",")) membership.set(controller, path.join(":"));
+  }
+  const { version, hierarchies } = layout ??= detectLayout();
+  const places = hierarchies.flatMap(({ root, controllers }) => {
+    const [controller = ""] = version === 2 ? [""] : controllers;
+    const path = membership.get(controller) ?? "/";
+    // The root cgroup is nobody's own, and what is above ours cannot be named.
+    if (path === "/" || path.startsWith("/..")) return [];
+    return [{ path: join(root, path), isFreezer: controllers.has("freezer") }];
+  });
+  places.sort((a, b) => Number(b.isFreezer) - Number(a.isFreezer));
+  return { version, places: places.map(({ path }) => path) };
 }
 
 function processes(place: string): number[] {
