@@ -103,6 +103,12 @@ function failed(thrown: unknown, lines: CallLog): CridError {
   return error;
 }
 
+function whyCancelled(deadline: Date | number): CridError {
+  return Number(deadline) - Date.now() < DEADLINE_SLACK_MS
+    ? new CridError("deadline_exceeded", "context deadline exceeded")
+    : new CridError("cancelled", "context canceled");
+}
+
 /** One RPC from its request to its answer. */
 class Operation {
   readonly #path: string;
@@ -129,12 +135,7 @@ class Operation {
     // grpc-js says so after a regular end too, which is no news by then.
     const emitter: EventEmitter = call;
     emitter.once("cancelled", () => {
-      const isLate = Number(call.getDeadline()) - Date.now() < DEADLINE_SLACK_MS;
-      this.#abort(
-        isLate
-          ? new CridError("deadline_exceeded", "context deadline exceeded")
-          : new CridError("cancelled", "context canceled"),
-      );
+      if (!this.#over) this.#abort(whyCancelled(call.getDeadline()));
     });
   }
 
