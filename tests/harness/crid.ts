@@ -125,7 +125,7 @@ export class Crid implements AsyncDisposable {
     const ended = this.#ended;
     const pid = this.#child?.pid;
     if (pid === undefined || ended === undefined) return 0;
-    this.#disconnect();
+    this.#hangUp();
     // Not by ChildProcess.kill(), after which every end looks like the signal's.
     process.kill(pid, "SIGTERM");
     const timer = setTimeout(() => this.#child?.kill("SIGKILL"), STOP_MS);
@@ -135,7 +135,7 @@ export class Crid implements AsyncDisposable {
 
   /** kill -9, as a crash would be. Pods go on running. */
   async kill9(): Promise<void> {
-    this.#disconnect();
+    this.#hangUp();
     this.#child?.kill("SIGKILL");
     await this.#ended;
   }
@@ -161,7 +161,7 @@ export class Crid implements AsyncDisposable {
       if (this.#child !== undefined) await this.removePods().catch(() => {});
       await this.stop();
     } finally {
-      this.#disconnect();
+      this.#hangUp();
       await removeNode(this.node, this.isolation);
     }
   }
