@@ -8,9 +8,10 @@
  */
 import { fileURLToPath } from "node:url";
 import process from "node:process";
-import type { ContainerConfig, PodSandboxConfig } from "../src/gen/runtime/v1/api.ts";
+import type { PodSandboxConfig } from "../src/gen/runtime/v1/api.ts";
 import { errorMessage } from "../src/failure/mod.ts";
 import {
+  containerConfig,
   type Crid,
   cridCommand,
   execShell,
@@ -78,12 +79,11 @@ function own<Resource extends AsyncDisposable>(
 async function lifeOfAPod(crid: Crid): Promise<void> {
   const { runtime, image } = crid.client;
   const pod = podConfig(crid, { hostname: "demo", metadata: { name: "demo" } });
-  const container: Partially<ContainerConfig> = {
+  const container = containerConfig({
     metadata: { name: "hello", attempt: 0 },
     image: { image: IMAGE },
-    logPath: "hello.log",
-    linux: {},
-  };
+    command: [],
+  });
 
   await narrator.step("pull image", async () => {
     const { imageRef } = await image.pullImage({ image: { image: IMAGE } });

@@ -14,6 +14,9 @@ import { parseArgs } from "node:util";
 import { type CritestRun, runCritest } from "./critest.ts";
 import { expectedPass, grow, judge } from "./expected.ts";
 
+/** Characters of a failure that are shown: gomega prints whole objects. */
+const MESSAGE = 600;
+
 const { values } = parseArgs({
   args: Deno.args,
   options: {
@@ -45,7 +48,18 @@ function report({ specs, leftovers }: CritestRun, unlisted: readonly string[]): 
   const of = (state: string) => specs.filter((spec) => spec.state === state);
   const ran = specs.filter(({ state }) => state !== "skipped" && state !== "pending");
   for (const spec of ran.filter(({ state }) => state !== "passed")) {
-    console.log(`${spec.state}: ${spec.name} (${spec.seconds.toFixed(1)} s)\n    ${spec.message}`);
+    console.log(
+      `${spec.state}: ${spec.name} (${spec.seconds.toFixed(1)} s)\n    ${
+        spec.message.slice(0, MESSAGE)
+      }`,
+    );
+  }
+  const reasons = Map.groupBy(
+    of("skipped").filter(({ message }) => message !== ""),
+    ({ message }) => message,
+  );
+  for (const [message, skipped] of reasons) {
+    console.log(`skipped, ${message}:\n    ${skipped.map(({ name }) => name).join("\n    ")}`);
   }
   for (const name of unlisted) console.log(`passes, not listed yet: ${name}`);
   for (const thing of leftovers) console.log(`left behind: ${thing}`);

@@ -16,7 +16,8 @@ const IPAM_STATE = ["lock", "last_reserved_ip.0"];
 
 /**
  * Mounts, processes, interfaces, pinned namespaces, packet filter rules, addresses, CNI results, cgroups
- * and runtime state of `node`. `except` are processes that may still run.
+ * and runtime state of `node`. `except` are processes that may still run: while there are any, the store's
+ * own mount may be there too.
  */
 export async function leftovers(
   node: Node,
@@ -24,7 +25,10 @@ export async function leftovers(
   except: readonly number[],
 ): Promise<string[]> {
   const found = await Promise.all([
-    mounts(node, isolation).then((paths) => paths.map((path) => `mount ${path}`)),
+    mounts(node, isolation).then((paths) =>
+      paths.filter((path) => except.length === 0 || path !== join(node.storageRoot, "overlay"))
+        .map((path) => `mount ${path}`)
+    ),
     processes(node, except).then((list) =>
       list.map(({ pid, command }) => `process ${pid} ${command}`)
     ),

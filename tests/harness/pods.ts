@@ -9,7 +9,7 @@ import type {
   ContainerStatus,
   PodSandboxConfig,
 } from "../../src/gen/runtime/v1/api.ts";
-import { ContainerState } from "../../src/gen/runtime/v1/api.ts";
+import { ContainerState, NamespaceMode } from "../../src/gen/runtime/v1/api.ts";
 import { BUSYBOX } from "../images/mod.ts";
 import type { Crid } from "./crid.ts";
 import type { Partially } from "./cri_client.ts";
@@ -17,6 +17,9 @@ import type { Partially } from "./cri_client.ts";
 /** How often a container's state is looked at; CRI has no wait. */
 const STATE_INTERVAL_MS = 20;
 const STATE_LIMIT_MS = 30_000;
+
+/** What the kubelet asks for unless the pod says otherwise: a PID namespace for every container. */
+const NAMESPACES = { pid: NamespaceMode.CONTAINER };
 
 /** A pod config with a name of its own, the node's cgroup parent and a log directory. */
 export function podConfig(
@@ -29,7 +32,11 @@ export function podConfig(
     logDirectory: join(crid.node.logs, uid),
     ...config,
     metadata: { ...metadata, ...config.metadata },
-    linux: { cgroupParent: crid.node.cgroupParent, ...config.linux },
+    linux: {
+      cgroupParent: crid.node.cgroupParent,
+      ...config.linux,
+      securityContext: { namespaceOptions: NAMESPACES, ...config.linux?.securityContext },
+    },
   };
 }
 
@@ -42,8 +49,11 @@ export function containerConfig(
     image: { image: BUSYBOX },
     command: ["sleep", "100000"],
     logPath: `${name}.log`,
-    linux: {},
     ...config,
+    linux: {
+      ...config.linux,
+      securityContext: { namespaceOptions: NAMESPACES, ...config.linux?.securityContext },
+    },
     metadata: { name, attempt: 0, ...config.metadata },
   };
 }
