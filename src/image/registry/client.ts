@@ -5,7 +5,7 @@ import { type Authorization, authorize } from "./authorization.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { answerError, unreachableError } from "./client_errors.ts";
 import type { Credentials } from "./credentials.ts";
-import { networkFailure } from "./network_failure.ts";
+import { NetworkFailure, networkFailure } from "./network_failure.ts";
 import { followRedirects } from "./redirects.ts";
 import { pause, retryAfter, type RetryPolicy } from "./retry.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "./transport.ts";
@@ -165,18 +165,27 @@ export class RegistryClient {
         this.#scheme = "https";
         return response;
       } catch (error) {
-        if (signal.aborted) throw error;
-        log.debug("insecure registry has no HTTPS", { registry: this.#host });
-        this.#scheme = "http";
-        try {
-          return await this.#roundTrip(request("http"), signal);
-        } catch (second) {
-          this.#scheme = undefined;
-          throw second;
-        }
+        if (signal.aborted || error instanceof CridError) throw error;
+        return await this.#plainHttp(request("http"), networkFailure(error), signal);
       }
     }
     return await this.#roundTrip(request(this.#scheme ?? "https"), signal);
+  }
+
+  async #plainHttp(
+    request: HttpRequest,
+    withTls: NetworkFailure,
+    signal: AbortSignal,
+  ): Promise<HttpResponse> {
+    this.#scheme = "http";
+    try {
+      return await this.#roundTrip(request, signal);
+    } catch (error) {
+      this.#scheme = undefined;
+      if (signal.aborted || error instanceof CridError) throw error;
+      const { kind, message } = networkFailure(error);
+      throw new NetworkFailure(kind, `HTTPS: ${withTls.message}; HTTP: ${message}`);
+    }
   }
 
   async #roundTrip(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {

@@ -133,7 +133,8 @@ function nodeTransport(tls: TlsIdentity, verification: "required" | "skipped"): 
     "https:": new https.Agent({
       keepAlive: true,
       rejectUnauthorized: verification === "required",
-      ...(tls.authorities.length > 0 ? { ca: [...tls.authorities] } : {}),
+      // Also an empty list: without one, node asks for a permission to read the built-in ones.
+      ca: [...tls.authorities],
       ...tls.client,
     }),
   };

@@ -3,8 +3,11 @@ import assert from "node:assert/strict";
 import { createServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { Buffer } from "node:buffer";
 import { join } from "@std/path";
 import { isCode } from "../../../src/failure/mod.ts";
+import { receiveBlob } from "../../../src/image/blob_stream.ts";
+import { connectRegistry, registryReadPaths } from "../../../src/image/mod.ts";
 import { run } from "../../../src/linux/mod.ts";
 import { answer, appDocuments, client, serve } from "../../unit/image/registry_double.ts";
 
@@ -60,16 +63,37 @@ async function serveTls(name: string, options: ServerOptions = {}) {
   };
 }
 
-/** Pulls from a host with these files in its certs.d folder. */
+/** Pulls behind the walls of a `pull` isolate, with these files in the host's certs.d folder. */
 async function pull(host: string, files: Record<string, string>, conf = ""): Promise<void> {
   await using peer = await client(host, { conf });
-  const folder = join(peer.options.certificateDirs[0]!, host);
+  const { options } = peer;
+  const folder = join(options.certificateDirs[0]!, host);
   await Deno.mkdir(folder, { recursive: true });
   for (const [name, source] of Object.entries(files)) {
     await Deno.writeTextFile(join(folder, name), await read(source));
   }
-  const image = await peer.resolve(`${host}/app`);
-  assert.deepEqual(await peer.fetch(image), appDocuments().layer);
+  const worker = new Worker(new URL("./workers/pull.ts", import.meta.url), {
+    type: "module",
+    deno: { permissions: { net: true, read: [...registryReadPaths(options)] } },
+  });
+  try {
+    const { port1, port2 } = new MessageChannel();
+    worker.postMessage({ port: port2, options }, [port2]);
+    using registry = await connectRegistry(port1);
+    const never = new AbortController().signal;
+    const image = await registry.resolve(
+      { reference: `${host}/app`, auth: undefined, namespace: "" },
+      never,
+    );
+    const { port1: source, port2: sink } = new MessageChannel();
+    const blob = image.layers[0]!;
+    const fetched = registry.fetchBlob({ session: image.session, blob, port: source }, never);
+    const chunks = await Array.fromAsync(receiveBlob(sink));
+    await fetched;
+    assert.deepEqual(Buffer.concat(chunks), Buffer.from(appDocuments().layer));
+  } finally {
+    worker.terminate();
+  }
 }
 
 function untrusted(error: unknown): boolean {
