@@ -1,4 +1,4 @@
-import { after, before, describe, it } from "@std/testing/bdd";
+import { after, afterEach, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import {
@@ -26,8 +26,8 @@ for (const runtime of ["runc", "crun"] as const) {
 
     const show = (...args: readonly string[]) => crictlOutput(crid, args);
     const showId = async (...args: readonly string[]) => (await show(...args)).trim();
-    const json = async (...args: readonly string[]): Promise<Listed> =>
-      JSON.parse(await show(...args, "-o", "json"));
+    const json = async (command: string, ...args: readonly string[]): Promise<Listed> =>
+      JSON.parse(await show(command, "-o", "json", ...args));
     const writeConfig = async (name: string, config: unknown) => {
       const path = join(crid.node.directory, name);
       await Deno.writeTextFile(path, JSON.stringify(config));
@@ -56,6 +56,7 @@ for (const runtime of ["runc", "crun"] as const) {
       await crid.client.image.pullImage({ image: { image: BUSYBOX } });
     });
     after(() => stack.disposeAsync());
+    afterEach(() => crid.removePods());
 
     it("version and info say who answers and that all is ready", async () => {
       assert.match(await show("version"), /RuntimeName:\s+\S+\nRuntimeVersion:\s+\S+/);
@@ -105,7 +106,7 @@ for (const runtime of ["runc", "crun"] as const) {
       assert.equal(status.state, "CONTAINER_RUNNING");
       assert.ok(info.pid > 1, `pid ${info.pid}`);
 
-      assert.equal(await show("exec", "-s", container, "echo", "-n", "from inside"), "from inside");
+      assert.equal(await showId("exec", "-s", container, "echo", "from inside"), "from inside");
       const failed = await crictl(crid, ["exec", "-s", container, "sh", "-c", "exit 7"]);
       assert.match(failed.stderr, /\b7\b/);
       assert.equal(await waitForLog(container), "ready\ntrouble\n");
