@@ -15,9 +15,9 @@ export const FileType = {
 
 /** A device number of two parts, as the C library packs it. */
 export function deviceNumber(major: number, minor: number): bigint {
-  const high = BigInt(major >>> 12 << 12 >>> 0);
-  return ((high & 0xfffff000n) << 32n) | (BigInt(major & 0xfff) << 8n) |
-    (BigInt(minor >>> 8) << 20n) | BigInt(minor & 0xff);
+  const [high, low] = [BigInt(major), BigInt(minor)];
+  return ((high & ~0xfffn) << 32n) | ((high & 0xfffn) << 8n) | ((low & ~0xffn) << 12n) |
+    (low & 0xffn);
 }
 
 /** The two parts of a device number. */

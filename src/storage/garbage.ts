@@ -9,6 +9,8 @@ import {
   layerPlaces,
   LayerTrash,
   openLayers,
+  placeOf,
+  text,
 } from "./layers.ts";
 import { unmountLayer } from "./mounts.ts";
 import { isId, type StorePaths } from "./paths.ts";
@@ -40,9 +42,25 @@ export async function collectGarbage(tables: Tables, paths: StorePaths): Promise
   using containers = await tables.containers.open("write");
   using mounts = await tables.mounts.open("write");
   await dropLooseLayers(layers, images, containers, { mounts, paths, trash });
-  for (const place of layerPlaces(layers, paths)) sweepLayerFiles(place, trash);
+  if (isWhole(layers, images, paths)) {
+    for (const place of layerPlaces(layers, paths)) sweepLayerFiles(place, trash);
+  }
   sweepDirectories(paths.images, images, trash.in(`${paths.imageLayers}/tmp`));
   sweepDirectories(paths.containers, containers, trash.in(`${paths.layers}/tmp`));
+}
+
+/** Whether records can be trusted to be all there are: with layers.json lost, every layer looks like garbage. */
+function isWhole(layers: OpenLayers, images: OpenTable, paths: StorePaths): boolean {
+  for (const image of images.records()) {
+    const top = text(image["layer"]);
+    if (top === undefined || placeOf(layers, paths, top) !== undefined) continue;
+    log.warn("Keeping layers without a record: an image has lost the record of its layer", {
+      image: image.id,
+      layer: top,
+    });
+    return false;
+  }
+  return true;
 }
 
 async function dropLooseLayers(

@@ -286,6 +286,13 @@ describe("a store", () => {
     assert.deepEqual(mountsBelow(fixture.root), [fixture.graph("overlay")]);
   });
 
+  it("keeps the layers of a store that has lost its layers.json", async () => {
+    const { layerIds } = await putImage(fixture.store, NAME, [BASE]);
+    Deno.removeSync(fixture.graph("overlay-layers", "layers.json"));
+    await fixture.store.collectGarbage();
+    assert.ok(Deno.statSync(fixture.graph("overlay", layerIds[0]!, "diff/etc/base")).isFile);
+  });
+
   it("tells what images take up", async () => {
     const { image } = await putImage(fixture.store, NAME, [BASE, TOP]);
     const usage = await fixture.store.imageFsUsage();
