@@ -37,7 +37,12 @@ export class Puller {
   async pull(request: PullRequest): Promise<string> {
     const { reference, auth, namespace, signal } = request;
     const key = JSON.stringify([canonical(reference), auth ?? null, namespace]);
-    return await this.#shared.run(key, (stop) => this.#begin(request, stop), signal);
+    try {
+      return await this.#shared.run(key, (stop) => this.#begin(request, stop), signal);
+    } catch (error) {
+      // The reason why this caller left may be anything.
+      throw error instanceof CridError ? error : pullError(reference, error);
+    }
   }
 
   async #begin(request: PullRequest, signal: AbortSignal): Promise<string> {

@@ -117,6 +117,43 @@ describe("images pulled from a real registry", () => {
     assert.deepEqual(await here.layers(), { complete: [], temporary: [] });
   });
 
+  it("need the right credentials where the registry asks for them", async () => {
+    const storage = await Deno.makeTempDir({ prefix: "crid-registry-storage-" });
+    try {
+      {
+        await using open = await startRegistry({ storage });
+        await pushTestImages(open.url, ["crid/oci"]);
+      }
+      // bcrypt of "let me in".
+      const htpasswd = "tester:$2b$04$WAcQ4L4nWvj.jSPXHNtp/eDe9v1bBL7jMF.Ys4/zXtV0qIMsvZhoa";
+      await using closed = await startRegistry({ storage, htpasswd });
+      await using here = await makePullNode({ insecure: [closed.host] });
+      const reference = `${closed.host}/crid/oci`;
+      const auth = {
+        username: "tester",
+        password: "let me in",
+        auth: "",
+        serverAddress: "",
+        identityToken: "",
+        registryToken: "",
+      };
+      const denied = (error: unknown) => isCode(error, "unauthenticated");
+      const pull = (password: string) =>
+        here.images.pull({ reference, auth: { ...auth, password }, namespace: "" });
+      await assert.rejects(() => here.pull(reference), denied);
+      await assert.rejects(() => pull("let me out"), denied);
+      await pull("let me in");
+      await here.images.remove(reference);
+      await Deno.writeTextFile(
+        `${here.root}/etc/auth.json`,
+        JSON.stringify({ auths: { [`${closed.host}/crid`]: { auth: btoa("tester:let me in") } } }),
+      );
+      await here.pull(reference);
+    } finally {
+      await Deno.remove(storage, { recursive: true });
+    }
+  });
+
   it("that are given up leave nothing", async () => {
     await using here = await node();
     for (const milliseconds of [0, 5, 20, 60]) {
