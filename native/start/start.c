@@ -1,5 +1,5 @@
 /*
- * start [-p] [-u] [-w PIDFILE [-c CGROUP]] -- PROGRAM [ARGUMENT...]
+ * start [-p] [-j CGROUP] [-u] [-w PIDFILE [-c CGROUP]] -- PROGRAM [ARGUMENT...]
  *
  * Runs PROGRAM in a session of its own. Forking from crid copies the page tables of a JavaScript
  * runtime, some milliseconds each time; crid starts this with vfork and it does the rest.
@@ -16,10 +16,11 @@
 
 int parse_start(int argc, char **argv, struct start_request *request, struct failure *failure) {
     int option;
-    while ((option = getopt(argc, argv, "+c:puw:")) != -1) {
+    while ((option = getopt(argc, argv, "+c:j:puw:")) != -1) {
         if (option == 'p') request->pipes = true;
         else if (option == 'u') request->hide_unified = true;
         else if (option == 'w') request->pid_file = optarg;
+        else if (option == 'j') request->own_cgroup = optarg;
         else if (option == 'c') request->cgroup = optarg;
         else return fail(failure, 0, "unknown option");
     }
@@ -46,6 +47,7 @@ static int start(int argc, char **argv, struct failure *failure) {
     struct start_request request = {0};
     if (parse_start(argc, argv, &request, failure) < 0) return -1;
     setsid(); /* fails only for the leader of a group, which has what it needs */
+    if (request.own_cgroup != NULL) join_cgroup(request.own_cgroup, getpid());
     if (request.hide_unified && hide_unified(failure) < 0) return -1;
     if (request.pid_file != NULL) return run_and_wait(&request, failure);
     if (request.pipes && move_pipes(failure) < 0) return -1;

@@ -8,6 +8,7 @@
 
 struct start_request {
     bool pipes;            /* -p: stdin and stdout become fds 4 and 3 */
+    const char *own_cgroup; /* -j: joined before anything else; inherited by all that is started */
     bool hide_unified;     /* -u: no /sys/fs/cgroup/unified for the program */
     const char *pid_file;  /* -w: wait for the process named there */
     const char *cgroup;    /* -c: with -w, the cgroup that the process is moved to */

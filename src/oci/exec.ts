@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { exit, killGroup } from "../linux/mod.ts";
 import { handlerEnvironment, lastMessage, runtimeCommand } from "./command.ts";
 import { ExecCgroup } from "./exec_cgroup.ts";
 import { capture, type Captured } from "./exec_output.ts";
-import { removeIfThere, writeWhole } from "./files.ts";
 import type { ExecSyncRequest, ExecSyncResult } from "./types.ts";
 
 /** What is kept of each stream; the rest is read and dropped, as CRI-O does. */
@@ -28,13 +27,14 @@ export async function execSync(request: ExecSyncRequest): Promise<ExecSyncResult
   request.signal?.throwIfAborted();
   const base = join(request.bundle, `exec-${crypto.randomUUID()}`);
   const files = { spec: `${base}.json`, pid: `${base}.pid` };
-  const cgroup = await ExecCgroup.create(request);
+  const cgroup = ExecCgroup.create(request);
   try {
-    await writeWhole(files.spec, processSpec(request));
+    // Synchronous: it is memory, /run, and each wait in the queue of a busy isolate costs more.
+    writeFileSync(files.spec, processSpec(request), { mode: 0o600 });
     const child = start(request, files, cgroup);
     return await finish(request, child, files.pid, cgroup);
   } finally {
-    await removeIfThere(files.spec, files.pid);
+    for (const file of Object.values(files)) rmSync(file, { force: true });
     cgroup.remove();
   }
 }
@@ -78,14 +78,14 @@ async function finish(
   const ended = exit(child, request.handler.native);
   const code = await Promise.race([ended.then(({ code }) => code), limit.reached]);
   if (code === undefined) {
-    await killAll(child, ended, cgroup, await readPid(pidFile));
+    await killAll(child, ended, cgroup, readPid(pidFile));
     if (limit.timedOut) return timedOut(stdout, stderr);
     stdout.stop();
     stderr.stop();
     throw request.signal!.reason;
   }
   await drain(stdout, stderr);
-  if (await readPid(pidFile) === undefined) throw notStarted(request, stderr.bytes(), code);
+  if (readPid(pidFile) === undefined) throw notStarted(request, stderr.bytes(), code);
   return { exitCode: code, stdout: stdout.bytes(), stderr: stderr.bytes(), timedOut: false };
 }
 
@@ -124,9 +124,13 @@ async function drain(stdout: Captured, stderr: Captured): Promise<void> {
 }
 
 /** The starter removes the file when the runtime fails. */
-async function readPid(pidFile: string): Promise<number | undefined> {
-  const pid = await readFile(pidFile, "utf8").then(Number, () => 0);
-  return pid > 0 ? pid : undefined;
+function readPid(pidFile: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    return pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function notStarted({ id }: ExecSyncRequest, stderr: Uint8Array, code: number): CridError {

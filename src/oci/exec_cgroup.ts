@@ -1,6 +1,6 @@
 import process from "node:process";
-import { readFile } from "node:fs/promises";
-import { basename, dirname, join } from "@std/path";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "@std/path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type CgroupLayout, detectLayout } from "../cgroup/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
@@ -13,56 +13,57 @@ import {
   writeKernelFile,
 } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
+import { UNIFIED } from "./hybrid.ts";
 import type { ExecSyncRequest } from "./types.ts";
 
 /** Neither version tells a writer when the last process is gone: look again. */
 const LOOK_MS = 2;
+/** The host's mounts of cgroups, which nobody changes while it runs. */
+let layout: CgroupLayout | undefined;
 /** A process stuck in the kernel is not waited for longer. */
 const KILL_LIMIT_MS = 5000;
 
-/** What a cgroup of v1 must be told before a process can be in it. */
-const CPUSET_FILES = ["cpuset.cpus", "cpuset.mems"];
-
 /**
- * A cgroup below the container's for one command, so that all it starts can be found and killed,
- * also what has left its session and its parents.
+ * A cgroup of its own for one command, so that all it starts can be found and killed, also what has
+ * left its session and its parents. It is below the container's; on v1 only in the freezer's
+ * hierarchy, which accounts and limits nothing.
  */
 export class ExecCgroup {
-  /** Absolute; the first is where processes are looked for. Empty when the container's is not known. */
-  readonly #places: readonly string[];
+  /** Absolute; `undefined` when there is none. */
+  readonly #place: string | undefined;
   /** Flags of `<runtime> exec` that put the process there. */
   readonly runtimeArguments: readonly string[];
   /** Flags of the native starter that put it there, for a runtime that cannot. */
   readonly starterArguments: readonly string[];
 
   private constructor(
-    places: readonly string[] = [],
+    place?: string,
     runtimeArguments: readonly string[] = [],
     starterArguments: readonly string[] = [],
   ) {
-    this.#places = places;
+    this.#place = place;
     this.runtimeArguments = runtimeArguments;
     this.starterArguments = starterArguments;
   }
 
   /** Makes the cgroup. A failure costs only the certainty of a later kill, so it is logged. */
-  static async create({ id, bundle, handler }: ExecSyncRequest): Promise<ExecCgroup> {
+  static create({ id, bundle, handler }: ExecSyncRequest): ExecCgroup {
+    const name = `exec-${crypto.randomUUID().slice(0, 8)}`;
     try {
-      const parents = await containerCgroups(bundle);
-      const first = parents.places[0];
-      if (first === undefined) return new ExecCgroup();
-      const name = `exec-${crypto.randomUUID().slice(0, 8)}`;
-      const runc = handler.version.startsWith("runc");
-      // runc can be told one hierarchy of v1, the freezer's, which accounts and limits nothing;
-      // crun takes what is not in all of them out of the container's.
-      const places = (runc ? [first] : parents.places).map((parent) => join(parent, name));
-      places.forEach(make);
-      if (parents.version === 1) {
-        return new ExecCgroup(places, ["--cgroup", runc ? `freezer:${name}` : name]);
+      if (handler.hideUnified) {
+        // What the runtime does not see it does not leave: the command inherits the v2 cgroup.
+        const place = join(UNIFIED, `crid-${name}`);
+        makeKernelDirectory(place);
+        return new ExecCgroup(place, [], ["-j", place]);
       }
-      return runc
-        ? new ExecCgroup(places, ["--cgroup", name])
-        : new ExecCgroup(places, [], ["-c", join(first, name)]);
+      const parent = containerCgroup(bundle);
+      if (parent === undefined) return new ExecCgroup();
+      const place = join(parent.path, name);
+      makeKernelDirectory(place);
+      // crun's --cgroup takes a process of v1 out of all other hierarchies of the container.
+      return handler.version.startsWith("runc")
+        ? new ExecCgroup(place, ["--cgroup", parent.version === 1 ? `freezer:${name}` : name])
+        : new ExecCgroup(place, [], ["-c", place]);
     } catch (error) {
       log.warn(`no cgroup for an exec in container ${id}: ${errorMessage(error)}`, { id });
       return new ExecCgroup();
@@ -74,7 +75,7 @@ export class ExecCgroup {
     const end = performance.now() + KILL_LIMIT_MS;
     const stray = pid === undefined ? [] : [pid, ...descendants(pid)];
     killEach(stray);
-    const place = this.#places[0];
+    const place = this.#place;
     while (place !== undefined && performance.now() < end) {
       const alive = processes(place);
       if (alive.length === 0) return;
@@ -93,50 +94,35 @@ export class ExecCgroup {
 
   /** Removes the cgroup; what the command left running in the background stays in the container. */
   remove(): void {
-    for (const place of this.#places) {
-      try {
-        for (const pid of processes(place)) write(`${dirname(place)}/cgroup.procs`, String(pid));
-        removeKernelDirectory(place);
-      } catch (error) {
-        // It goes with the container's cgroup.
-        log.debug(`remove cgroup ${basename(place)}: ${errorMessage(error)}`);
-      }
+    const place = this.#place;
+    if (place === undefined) return;
+    try {
+      for (const pid of processes(place)) write(`${dirname(place)}/cgroup.procs`, String(pid));
+      removeKernelDirectory(place);
+    } catch (error) {
+      // It goes with the container's cgroup.
+      log.debug(`remove cgroup ${place}: ${errorMessage(error)}`);
     }
   }
 }
 
-function make(place: string): void {
-  makeKernelDirectory(place);
-  for (const file of CPUSET_FILES) {
-    const inherited = readKernelFile(`${dirname(place)}/${file}`);
-    // Of v2 it is empty for "as the parent", and cannot be written without the controller.
-    if (inherited?.trim()) write(`${place}/${file}`, inherited.trim());
-  }
-}
-
-/** The host's mounts of cgroups, which nobody changes while it runs. */
-let layout: CgroupLayout | undefined;
-
-/** The cgroups of the container's first process; of v1 the freezer's first. */
-async function containerCgroups(
+/** The cgroup of the container's first process: of v2, or of v1's freezer. */
+function containerCgroup(
   bundle: string,
-): Promise<{ readonly version: 1 | 2; readonly places: readonly string[] }> {
-  const pid = Number(await readFile(join(bundle, "pidfile"), "utf8"));
-  const membership = new Map<string, string>();
-  for (const line of (readKernelFile(`/proc/${pid}/cgroup`) ?? "").trim().split("\n")) {
-    const [, controllers = "", ...path] = line.split(":");
-    for (const controller of controllers.split(",")) membership.set(controller, path.join(":"));
-  }
+): { readonly version: 1 | 2; readonly path: string } | undefined {
+  const pid = Number(readFileSync(join(bundle, "pidfile"), "utf8"));
   const { version, hierarchies } = layout ??= detectLayout();
-  const places = hierarchies.flatMap(({ root, controllers }) => {
-    const [controller = ""] = version === 2 ? [""] : controllers;
-    const path = membership.get(controller) ?? "/";
-    // The root cgroup is nobody's own, and what is above ours cannot be named.
-    if (path === "/" || path.startsWith("/..")) return [];
-    return [{ path: join(root, path), isFreezer: controllers.has("freezer") }];
-  });
-  places.sort((a, b) => Number(b.isFreezer) - Number(a.isFreezer));
-  return { version, places: places.map(({ path }) => path) };
+  const hierarchy = hierarchies.find(({ controllers }) =>
+    version === 2 || controllers.has("freezer")
+  );
+  const lines = (readKernelFile(`/proc/${pid}/cgroup`) ?? "").trim().split("\n");
+  const fields = lines.map((line) => line.split(":")).find(([number, controllers = ""]) =>
+    version === 2 ? number === "0" : controllers.split(",").includes("freezer")
+  );
+  const path = fields?.slice(2).join(":") ?? "/";
+  // The root cgroup is nobody's own, and what is above ours cannot be named.
+  if (hierarchy === undefined || path === "/" || path.startsWith("/..")) return undefined;
+  return { version, path: join(hierarchy.root, path) };
 }
 
 function processes(place: string): number[] {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { after, before, describe, it } from "@std/testing/bdd";
 import {
   containerState,
@@ -50,8 +51,13 @@ for (const name of ["runc", "crun"]) {
 
     it("ends by the signal that it is sent, and a second signal is no error", async () => {
       const handler = place.handler(name);
-      const made = await place.create({ handler, run: "trap 'exit 5' TERM; while :; do :; done" });
+      const made = await place.create({
+        handler,
+        run: "trap 'exit 5' TERM; echo ready; sleep 1000 & wait",
+      });
       await startContainer(handler, made.id);
+      // The kernel drops a signal that the first process of a namespace has no handler for.
+      while (!(await readFile(made.logPath, "utf8")).includes("ready")) await pause(5);
       await killContainer(handler, made.id, "SIGTERM");
       await made.closed;
       assert.equal((await readExit(made.persistDir, made.bundle))?.code, 5);
