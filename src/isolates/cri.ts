@@ -76,6 +76,7 @@ export async function startCri(
       options: podOptions(config, installation),
     }),
   );
+  await store.collectGarbage();
   const server = await serveCri({
     socketPath: config.api.listen,
     pods,

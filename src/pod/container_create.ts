@@ -4,6 +4,7 @@ import type { Image } from "../image/mod.ts";
 import { buildSpec, createContainer, deleteContainer } from "../oci/mod.ts";
 import type { InternalMount, SecurityContext } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
+import { makeAccessible } from "./accessible.ts";
 import { Container } from "./container.ts";
 import { monitorGone } from "./container_exit.ts";
 import { containerAnnotations, containerMetadataJson } from "./container_record.ts";
@@ -55,6 +56,7 @@ export async function makeContainer(
     }));
   unwind.add("storage", () => store.deleteContainer(id));
   const rootfs = await step("container storage start", () => store.mountContainer(id));
+  if (maps.mode === "pod") await makeAccessible(rootfs);
 
   const volumes = await step("container volume configuration", async () => {
     unwind.add("image volumes", () => releaseImageVolumes(context, id));
@@ -110,6 +112,7 @@ export async function makeContainer(
   await step("container runtime creation", async () => {
     const spec = JSON.stringify(built.spec);
     await Deno.mkdir(runDir, { recursive: true, mode: 0o700 });
+    if (maps.mode === "pod") await makeAccessible(join(runDir, "config.json"));
     await writeFileAtomic(join(runDir, "config.json"), spec);
     await writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
     if (logPath !== "") await prepareLog(logPath);

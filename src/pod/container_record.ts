@@ -177,6 +177,22 @@ export function stateJson(container: Container, bundle: string): string {
   return JSON.stringify(state);
 }
 
+/** `state.json` of an infra container. */
+export function infraStateJson(
+  id: string,
+  init: ProcessRef,
+  monitor: ProcessRef | undefined,
+): string {
+  const state: Partial<StateJson> = {
+    id,
+    status: "running",
+    initPid: init.pid,
+    initStartTime: init.startTime,
+    ...(monitor === undefined ? {} : { containerMonitorProcess: monitor }),
+  };
+  return JSON.stringify(state);
+}
+
 /** What {@linkcode stateJson} has kept. */
 export interface SavedState {
   readonly init: ProcessRef | undefined;

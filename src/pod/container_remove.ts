@@ -1,12 +1,11 @@
-import { join } from "@std/path";
-import { deleteContainer } from "../oci/mod.ts";
+import { deleteContainer, forgetMonitor } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container } from "./container.ts";
 import { stopContainer } from "./container_stop.ts";
 import { handlerNamed, type PodContext } from "./context.ts";
-import { removeIfAny } from "./files.ts";
 import { releaseImageVolumes } from "./image_volumes.ts";
 import { containerName } from "./names.ts";
+import { processEnd } from "./process_end.ts";
 
 /** Removes a container and all that it has on the host, killing it first if it runs; idempotent. */
 export async function removeContainer(context: PodContext, container: Container): Promise<void> {
@@ -18,8 +17,9 @@ export async function removeContainer(context: PodContext, container: Container)
     await deleteContainer(handlerNamed(context, sandbox.parts.runtimeHandler), id);
     await context.cgroups.remove(context.cgroups.containerPath(sandbox.parts.cgroupParent, id));
     await releaseImageVolumes(context, id);
-    await removeIfAny(join(context.options.exitsDir, id));
-    await removeIfAny(join(context.options.attachDir, id));
+    // The last thing that the monitor does is to write the exit file.
+    await processEnd(container.monitor);
+    await forgetMonitor(context.options, id);
     await context.store.deleteContainer(id);
     container.removed = true;
     sandbox.containers.delete(container);

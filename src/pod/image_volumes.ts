@@ -60,8 +60,6 @@ export async function releaseImageVolumes(context: PodContext, containerId: stri
   const ids = context.imageVolumes.get(containerId) ?? [];
   context.imageVolumes.delete(containerId);
   for (const id of ids) {
-    const others = Array.from(context.imageVolumes.values()).some((list) => list.includes(id));
-    if (others) continue;
     try {
       await context.store.unmountImage(id);
     } catch (error) {

@@ -3,15 +3,19 @@ import {
   buildSpec,
   createContainer,
   deleteContainer,
+  forgetMonitor,
   type RuntimeHandler,
   type SpecInput,
   startContainer,
 } from "../oci/mod.ts";
+import { makeAccessible } from "./accessible.ts";
 import type { PodContext } from "./context.ts";
 import { handlerNamed } from "./context.ts";
 import { writeFileAtomic } from "./files.ts";
+import { infraStateJson } from "./container_record.ts";
 import { infraName } from "./names.ts";
 import { namespaceRefs } from "./namespace_refs.ts";
+import { processEnd } from "./process_end.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { sandboxAnnotations } from "./sandbox_record.ts";
 import { noSecurityContext } from "./security_context.ts";
@@ -35,6 +39,10 @@ export async function startInfra(
   const { id, config } = sandbox.parts;
   const bundle = store.containerRunDir(id);
   const rootfs = await store.mountContainer(id);
+  if (config.security.namespaces.user.mode === "pod") {
+    await makeAccessible(rootfs);
+    await makeAccessible(join(bundle, "config.json"));
+  }
   const { spec } = await buildSpec(
     infraInput(context, sandbox, rootfs),
     context.specDefaults,
@@ -61,10 +69,9 @@ export async function startInfra(
   });
   await startContainer(handler, id);
   sandbox.infra = created.init;
-  await writeFileAtomic(
-    join(store.containerDir(id), "state.json"),
-    JSON.stringify({ id, initPid: created.init.pid, initStartTime: created.init.startTime }),
-  );
+  sandbox.infraMonitor = created.monitor;
+  const state = infraStateJson(id, created.init, created.monitor);
+  await writeFileAtomic(join(store.containerDir(id), "state.json"), state);
 }
 
 /** Ends the infra process, if there is one, and unmounts its root file system; idempotent. */
@@ -73,6 +80,9 @@ export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<
   const handler = handlerNamed(context, sandbox.parts.runtimeHandler);
   await deleteContainer(handler, sandbox.id);
   sandbox.infra = undefined;
+  // The last thing that the monitor does is to write the exit file.
+  await processEnd(sandbox.infraMonitor);
+  await forgetMonitor(context.options, sandbox.id);
   await context.store.unmountContainer(sandbox.id);
 }
 

@@ -16,6 +16,9 @@ import { unmountShm } from "./sandbox_files.ts";
 import { readSandbox, readStoreMetadata, type StoreMetadata } from "./sandbox_record.ts";
 import { NETWORK_STOPPED_MARK, STOPPED_MARK } from "./sandbox_stop.ts";
 
+/** Of a sandbox whose infra container was only half made. */
+const NOTHING_SAVED = { init: undefined, monitor: undefined };
+
 /** A record in the store that is a pod's or a container's. */
 interface Owned {
   readonly record: ContainerRecord;
@@ -67,7 +70,8 @@ async function restoreSandbox(context: PodContext, { record, metadata }: Owned):
     sandbox.ips = (await context.network.cached({ id }))?.ips ?? [];
     if (sandbox.parts.hasInfra) {
       const state = await readFileIfAny(join(directory, "state.json"));
-      const init = state === undefined ? undefined : readState(state).init;
+      const { init, monitor } = state === undefined ? NOTHING_SAVED : readState(state);
+      sandbox.infraMonitor = monitor;
       if (init !== undefined && isAlive(init)) sandbox.infra = init;
       else sandbox.stopped = true;
     }

@@ -42,6 +42,8 @@ export class Sandbox {
   ips: readonly string[] = [];
   /** The process that holds the shared PID namespace. */
   infra: ProcessRef | undefined;
+  /** The infra process's monitor. */
+  infraMonitor: ProcessRef | undefined;
   /** Listed: the client that asked for it has got its id. */
   visible = false;
   /** Set before anything is torn down, so that nothing new begins. */

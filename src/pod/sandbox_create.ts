@@ -33,6 +33,7 @@ export async function makeSandbox(
   if (config.security.namespaces.network !== "node") await waitForNetwork(context, name);
 
   const { store, cgroups } = context;
+  const { user } = config.security.namespaces;
   const id = newId();
   const createdAt = now();
   const annotated = {
@@ -48,6 +49,7 @@ export async function makeSandbox(
       names: [infraName(config.metadata), name],
       image: undefined,
       metadata: sandboxMetadataJson(id, config.metadata, createdAt),
+      ...(user.mode === "pod" ? { idMaps: user.maps } : {}),
     }));
   unwind.add("storage", () => store.deleteContainer(id));
 

@@ -165,7 +165,7 @@ class OverlayStore implements Store {
     }
     return await this.#mounts.mount(layer, {
       access: "read-only",
-      options: [...this.#overlay.mountOptions, "noexec", "nosuid", "nodev"],
+      options: [...this.#overlay.mountOptions, "nosuid", "nodev"],
       durability: "durable",
       label: "",
     });

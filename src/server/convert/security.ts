@@ -9,16 +9,14 @@ import { groupsPolicy, profileKind } from "./enums.ts";
 import { readNamespaces } from "./namespaces.ts";
 import { toId } from "./numbers.ts";
 
-/** A pod's security context; a request without one asks for nothing special. */
+/** A pod's security context; a request without one is the same as one with an empty message. */
 export function readSandboxSecurity(
   context: LinuxSandboxSecurityContext | undefined,
 ): SecurityContext {
-  const namespaces = readNamespaces(context?.namespaceOptions);
   return {
     ...identity(context),
     privileged: context?.privileged ?? false,
-    // A shared PID namespace costs a process that holds it: only for those who ask.
-    namespaces: context === undefined ? { ...namespaces, pid: "container" } : namespaces,
+    namespaces: readNamespaces(context?.namespaceOptions),
     addCapabilities: [],
     dropCapabilities: [],
     runAsUsername: "",
