@@ -4,7 +4,7 @@ import { dictionary } from "./image_records.ts";
 import type { JsonRecord } from "./json_file.ts";
 import { randomId } from "./layer_id.ts";
 import {
-  discardLayerFiles,
+  discardContainerLayer,
   dropLayer,
   LayerTrash,
   openLayers,
@@ -85,16 +85,16 @@ export class Containers {
     const layer = text(record["layer"]);
     const place = layer === undefined ? undefined : placeOf(layers, this.#paths, layer);
     if (layer !== undefined) {
-      await unmountLayer(mounts, `${place?.home ?? this.#paths.home}/${layer}`, layer);
+      await unmountLayer(mounts, `${place?.home ?? this.#paths.home}/${layer}`, layer, "leave");
     }
     containers.delete(id);
     await containers.save();
-    trash.in(`${this.#paths.layers}/tmp`).take(`${this.#paths.containers}/${id}`);
-    fs.rmSync(`${this.#paths.runContainers}/${id}`, { recursive: true, force: true });
+    trash.addInPlace(`${this.#paths.containers}/${id}`);
+    trash.addInPlace(`${this.#paths.runContainers}/${id}`);
     if (place === undefined || layer === undefined) return;
     dropLayer(place, layer);
     await layers.save();
-    discardLayerFiles(place, layer, trash);
+    discardContainerLayer(place, layer, trash);
   }
 
   directory(id: string): string {

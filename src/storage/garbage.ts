@@ -87,7 +87,7 @@ async function dropLooseLayers(
   await layers.save();
   for (const { place, id } of dropped) {
     log.info("Removed a layer that nothing uses", { layer: id });
-    await unmountLayer(mounts, `${place.home}/${id}`, id);
+    await unmountLayer(mounts, `${place.home}/${id}`, id, "leave");
     discardLayerFiles(place, id, trash);
   }
 }

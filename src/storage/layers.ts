@@ -6,7 +6,7 @@ import { unlinkLayer } from "./overlay_layer.ts";
 import type { StorePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
 import { type OpenLayers, openLayerTables, type Tables } from "./tables.ts";
-import { TempDir } from "./temp_dir.ts";
+import { removeTree, TempDir } from "./temp_dir.ts";
 import type { LayerRecord } from "./types.ts";
 
 /** A layer as callers see it. */
@@ -97,12 +97,27 @@ export function discardLayerFiles(place: LayerPlace, id: string, trash: LayerTra
 }
 
 /**
- * Temporary directories for what is being deleted, made when first needed. Disposed after the locks
- * are released, because deleting a tree takes long.
+ * As {@linkcode discardLayerFiles} for a layer whose id is random: nobody can make it again while its
+ * files are deleted where they are.
+ */
+export function discardContainerLayer(place: LayerPlace, id: string, trash: LayerTrash): void {
+  unlinkLayer(place.home, id);
+  trash.addInPlace(`${place.home}/${id}`);
+}
+
+/**
+ * What is being deleted. Disposed after the locks are released, because deleting a tree takes long.
  */
 export class LayerTrash implements AsyncDisposable {
   readonly #directories = new Map<string, TempDir>();
+  readonly #inPlace: string[] = [];
 
+  /** Deletes a tree later where it is; a crash until then leaves it to the garbage collection. */
+  addInPlace(path: string): void {
+    this.#inPlace.push(path);
+  }
+
+  /** The temporary directory below `root`, to move things to. */
   in(root: string): TempDir {
     let directory = this.#directories.get(root);
     if (directory === undefined) {
@@ -113,6 +128,7 @@ export class LayerTrash implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#inPlace.map(removeTree));
     for (const directory of this.#directories.values()) await directory[Symbol.asyncDispose]();
   }
 }

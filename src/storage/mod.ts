@@ -5,6 +5,7 @@
  */
 
 export type * from "./types.ts";
+export { releaseAbandonedLocks } from "./abandoned_locks.ts";
 export { openStore } from "./store.ts";
 export { loadStorageConf, parseStorageConf } from "./storage_conf.ts";
 export { directoryUsage } from "./usage.ts";

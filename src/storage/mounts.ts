@@ -46,7 +46,7 @@ export class Mounts {
     using layers = await openLayers(this.#tables, this.#paths, "read");
     const place = placeOf(layers, this.#paths, layer);
     using mounts = await this.#tables.mounts.open("write");
-    await unmountLayer(mounts, `${place?.home ?? this.#paths.home}/${layer}`, layer);
+    await unmountLayer(mounts, `${place?.home ?? this.#paths.home}/${layer}`, layer, "renew");
   }
 
   #homes(): readonly string[] {
@@ -55,13 +55,18 @@ export class Mounts {
   }
 }
 
-/** Unmounts a layer and forgets its count, with the lock on the mount points held. */
+/**
+ * Unmounts a layer and forgets its count, with the lock on the mount points held.
+ *
+ * @param mountPoint See {@linkcode unmountOverlay}.
+ */
 export async function unmountLayer(
   mounts: OpenTable,
   directory: string,
   layer: string,
+  mountPoint: "renew" | "leave",
 ): Promise<void> {
-  unmountOverlay(directory);
+  unmountOverlay(directory, mountPoint);
   mounts.delete(layer);
   await mounts.save();
 }

@@ -67,15 +67,19 @@ export function mountOverlay(
   return target;
 }
 
-/** Unmounts whatever is mounted at a layer's `merged`. @returns Whether anything was. */
-export function unmountOverlay(directory: string): boolean {
+/**
+ * Unmounts whatever is mounted at a layer's `merged`.
+ *
+ * @param mountPoint `"renew"` makes the mount point anew: a mount that someone else has there in
+ * another namespace does not stick to it. `"leave"` for a layer that is about to be deleted.
+ */
+export function unmountOverlay(directory: string, mountPoint: "renew" | "leave"): void {
   const target = `${directory}/merged`;
-  if (!isMounted(directory)) return false;
+  if (!isMounted(directory)) return;
   while (isMounted(directory)) umount(target, UmountFlag.DETACH | UmountFlag.NOFOLLOW);
-  // A new directory: nothing that someone mounted from another namespace can hide below the old one.
+  if (mountPoint === "leave") return;
   fs.mkdirSync(`${target}.1`, { recursive: true, mode: 0o700 });
   fs.renameSync(`${target}.1`, target);
-  return true;
 }
 
 /** Whether something is mounted at a layer's `merged`. */

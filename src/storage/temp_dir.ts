@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import { rm } from "node:fs/promises";
 import { errorMessage } from "../failure/mod.ts";
 import { isErrno, OfdLock, statFd } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
@@ -59,13 +58,7 @@ export class TempDir implements AsyncDisposable {
     if (this.#gone) return;
     this.#gone = true;
     try {
-      await rm(this.path, { recursive: true, force: true });
-      fs.rmSync(this.#lockPath, { force: true });
-    } catch (error) {
-      log.warn("Failed to delete a temporary directory of the store", {
-        path: this.path,
-        error: errorMessage(error),
-      });
+      if (await removeTree(this.path)) fs.rmSync(this.#lockPath, { force: true });
     } finally {
       this.#lock[Symbol.dispose]();
     }
@@ -78,8 +71,7 @@ export async function removeStaleTempDirs(root: string): Promise<void> {
     const lockPath = `${root}/${LOCK}${name}`;
     using lock = OfdLock.tryAcquire(lockPath, "write");
     if (lock === undefined) continue;
-    await rm(`${root}/${DIRECTORY}${name}`, { recursive: true, force: true });
-    fs.rmSync(lockPath, { force: true });
+    if (await removeTree(`${root}/${DIRECTORY}${name}`)) fs.rmSync(lockPath, { force: true });
   }
 }
 
@@ -91,4 +83,23 @@ function staleNames(root: string): Set<string> {
     else if (entry.startsWith(DIRECTORY)) names.add(entry.slice(DIRECTORY.length));
   }
   return names;
+}
+
+/**
+ * Deletes a tree, in a thread. A failure is logged: what is left is found by the next clean-up.
+ *
+ * @returns Whether it is gone.
+ */
+export async function removeTree(path: string): Promise<boolean> {
+  try {
+    await Deno.remove(path, { recursive: true });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    log.warn("Failed to delete what the store no longer needs", {
+      path,
+      error: errorMessage(error),
+    });
+    return false;
+  }
 }

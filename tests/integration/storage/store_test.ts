@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { join } from "@std/path";
 import { isCode } from "../../../src/failure/mod.ts";
 import { isMountPoint, lgetxattr, mountsBelow, OfdLock } from "../../../src/linux/mod.ts";
+import { releaseAbandonedLocks } from "../../../src/storage/mod.ts";
 import { FixtureStore, putImage, putLayer, sha256 } from "./fixture_store.ts";
 import { entry, tarOf } from "./tar_bytes.ts";
 
@@ -325,6 +327,24 @@ json.dump(images, open(${JSON.stringify(path)}, "w"))
     assert.ok((await child.status).success);
   });
 
+  it("takes back the locks of an isolate that was terminated while it held them", async () => {
+    const source = `
+      import { OfdLock } from ${
+      JSON.stringify(new URL("../../../src/linux/mod.ts", import.meta.url))
+    };
+      self.lock = OfdLock.tryAcquire(${JSON.stringify(fixture.graph("storage.lock"))}, "write");
+      self.postMessage("held");`;
+    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    const worker = new Worker(url, { type: "module" });
+    await new Promise((resolve) => worker.onmessage = resolve);
+    worker.terminate();
+    const lock = () => OfdLock.tryAcquire(fixture.graph("storage.lock"), "write");
+    assert.equal(lock(), undefined);
+    releaseAbandonedLocks(fixture.options);
+    using again = lock();
+    assert.ok(again);
+  });
+
   it("lets two stores change the same images at once without losing a name", async () => {
     const { image } = await putImage(fixture.store, NAME, [BASE]);
     const other = await fixture.reopen();
@@ -370,7 +390,8 @@ function leftovers(fixture: FixtureStore): string[] {
     "overlay-containers",
   ];
   for (const directory of directories) {
-    for (const { name } of Deno.readDirSync(fixture.graph(directory))) {
+    if (!existsSync(fixture.graph(directory))) continue;
+    for (const name of readdirSync(fixture.graph(directory))) {
       if (!expected.test(name)) found.push(`${directory}/${name}`);
     }
   }

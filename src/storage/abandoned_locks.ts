@@ -1,0 +1,22 @@
+import { basename } from "@std/path";
+import { Fd, listKernelDirectory, readKernelLink } from "../linux/mod.ts";
+import type { StoreOptions } from "./types.ts";
+
+/**
+ * Closes the lock files of a store that this process holds open, and so releases their locks.
+ *
+ * An isolate that is terminated leaves its descriptors to the process. Whoever starts another one on
+ * the same store calls this in between; while a store is open in any isolate of this process it must
+ * not be called.
+ */
+export function releaseAbandonedLocks(options: StoreOptions): void {
+  const roots = [options.graphRoot, options.runRoot, options.imageStore]
+    .filter((root) => root !== "").map((root) => `${Deno.realPathSync(root)}/`);
+  for (const { name } of listKernelDirectory("/proc/self/fd") ?? []) {
+    const path = readKernelLink(`/proc/self/fd/${name}`) ?? "";
+    const isLock = /\.lock$|^lock-/.test(basename(path).replace(/ \(deleted\)$/, ""));
+    if (isLock && roots.some((root) => path.startsWith(root))) {
+      new Fd(Number(name))[Symbol.dispose]();
+    }
+  }
+}
