@@ -11,8 +11,11 @@ static const struct program {
     const char *name;
     int (*run)(int argc, char **argv);
 } programs[] = {
+    {"conmon", monitor_main},
+    {"monitor", monitor_main},
     {"pause", pause_main},
     {"pinns", pinns_main},
+    {"relay", relay_main},
     {"start", start_main},
 };
 

@@ -20,8 +20,8 @@ export interface NativeTarget {
 /** Every helper that crid starts, in one file. */
 export const HELPERS: NativeTarget = {
   name: "crid-native",
-  sources: ["main.c", "base", "pause", "pinns", "start"],
-  links: ["pause", "pinns"],
+  sources: ["main.c", "base", "monitor", "pause", "pinns", "relay", "start"],
+  links: ["monitor", "pause", "pinns"],
 };
 
 /** How a build differs from the one that is shipped. */

@@ -1,0 +1,19 @@
+/* Out-of-memory kills in the container's cgroup, on both versions; each leaves a file `oom`. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop.h"
+
+struct oom {
+    struct source source; /* v1: eventfd; v2: inotify */
+    bool unified;
+    char directory[4096]; /* of the cgroup, empty: not known */
+    uint64_t seen;        /* v2: kills counted so far */
+};
+
+/* Watches the cgroup of the container's process. What cannot be watched is a warning. */
+void watch_oom(struct monitor *monitor);
+/* Looks once more: the end of the process may be noticed before the event. */
+void check_oom(struct monitor *monitor);

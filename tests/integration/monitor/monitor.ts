@@ -1,0 +1,288 @@
+/**
+ * Drives a monitor (ours or conmon) as a daemon does: pipes, files, FIFOs, sockets.
+ *
+ * @module
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
+import { basename, dirname, join } from "@std/path";
+import assert from "node:assert/strict";
+import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
+import { run } from "../../../src/linux/mod.ts";
+import {
+  type BundleOptions,
+  deleteContainer,
+  makeBundle,
+  makeProcess,
+  type Runtime,
+  type Stage,
+} from "./container.ts";
+
+/** Which program is under test. */
+export const MONITORS = ["ours", "conmon"] as const;
+export type MonitorKind = typeof MONITORS[number];
+
+/** `CRID_TEST_MONITOR` names another build of ours, as one with sanitizers. */
+export async function monitorProgram(kind: MonitorKind): Promise<string> {
+  if (kind === "conmon") return "/usr/bin/conmon";
+  return Deno.env.get("CRID_TEST_MONITOR") ??
+    join(dirname(await buildNative(HELPERS)), "monitor");
+}
+
+/** One line of the sync pipe. */
+export interface Answer {
+  readonly pid?: number;
+  readonly data?: number;
+  readonly exit_code?: number;
+  readonly message?: string;
+}
+
+/** A monitor that was started, with its pipes. */
+export class Monitor implements Disposable {
+  readonly child: ChildProcess;
+  /** Exit code of the first process. */
+  readonly exited: Promise<number>;
+  readonly #sync: AsyncIterator<string>;
+  readonly #attach: AsyncIterator<string>;
+  #stderr = "";
+
+  constructor(
+    program: string,
+    args: readonly string[],
+    options: { cwd: string; env?: Readonly<Record<string, string>> },
+  ) {
+    this.child = spawn(program, [...args], {
+      cwd: options.cwd,
+      env: {
+        PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+        ...{ _OCI_SYNCPIPE: "3", _OCI_STARTPIPE: "4", _OCI_ATTACHPIPE: "5" },
+        ...options.env,
+      },
+      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe"],
+    });
+    this.exited = new Promise((resolve, reject) => {
+      this.child.once("error", reject);
+      this.child.once("exit", (code) => resolve(code ?? 255));
+    });
+    this.child.stderr!.on("data", (data) => this.#stderr += data);
+    this.#pipe(4).on("error", () => {});
+    this.#sync = lines(this.#pipe(3));
+    this.#attach = lines(this.#pipe(5));
+  }
+
+  #pipe(fd: number): Duplex {
+    return (this.child.stdio as readonly unknown[])[fd] as Duplex;
+  }
+
+  /** What the first process said. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Lets the monitor go on. */
+  start(): void {
+    this.#pipe(4).write(new Uint8Array(1));
+  }
+
+  /** The next answer, `undefined` at the end of the pipe. */
+  async answer(): Promise<Answer | undefined> {
+    const { value, done } = await this.#sync.next();
+    return done ? undefined : JSON.parse(value) as Answer;
+  }
+
+  /** The next word on the attach pipe. */
+  async attachAnswer(): Promise<Answer | undefined> {
+    const { value, done } = await this.#attach.next();
+    return done ? undefined : JSON.parse(value) as Answer;
+  }
+
+  /** Resolves when the monitor itself has ended, in the background or not. */
+  async gone(): Promise<void> {
+    while (await this.answer() !== undefined) continue;
+  }
+
+  [Symbol.dispose](): void {
+    for (const stream of this.child.stdio) stream?.destroy();
+  }
+}
+
+async function* lines(stream: Duplex): AsyncGenerator<string, undefined> {
+  stream.on("error", () => {});
+  yield* createInterface({ input: stream });
+  return undefined;
+}
+
+/** How a container of a test is made. */
+export interface ContainerOptions extends BundleOptions {
+  readonly stage: Stage;
+  readonly monitor: MonitorKind;
+  readonly runtime: Runtime;
+  /** Besides those that every container gets. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default `k8s-file:<bundle>/log`. */
+  readonly log?: string;
+}
+
+/** A container under a monitor, created and not started. */
+export class Container implements AsyncDisposable {
+  readonly id: string;
+  readonly bundle: string;
+  readonly stage: Stage;
+  readonly kind: MonitorKind;
+  readonly runtime: string;
+  readonly program: string;
+  #monitor: Monitor | undefined;
+  #pid = 0;
+
+  constructor(options: ContainerOptions, bundle: string, program: string) {
+    this.bundle = bundle;
+    this.id = basename(bundle);
+    this.stage = options.stage;
+    this.kind = options.monitor;
+    this.runtime = options.stage.runtime(options.runtime);
+    this.program = program;
+  }
+
+  get monitor(): Monitor {
+    return this.#monitor!;
+  }
+
+  /** Of the container's process. */
+  get pid(): number {
+    return this.#pid;
+  }
+
+  /** Starts the monitor and lets it go on; the answer is the caller's. */
+  launch(options: ContainerOptions): Monitor {
+    this.#monitor = new Monitor(this.program, [
+      ...["--cid", this.id, "--cuuid", this.id, "--name", "test", "--bundle", this.bundle],
+      ...["--runtime", this.runtime, "--container-pidfile", join(this.bundle, "pid")],
+      ...["--conmon-pidfile", join(this.bundle, "monitor-pid")],
+      ...["--exit-dir", this.stage.exits, "--persist-dir", this.bundle],
+      ...["--socket-dir-path", this.stage.sockets],
+      ...["--log-path", options.log ?? `k8s-file:${this.bundle}/log`],
+      ...(options.terminal ? ["--terminal"] : []),
+      ...(options.args ?? []),
+    ], { cwd: this.bundle, ...(options.env === undefined ? {} : { env: options.env }) });
+    this.#monitor.start();
+    return this.#monitor;
+  }
+
+  /** Waits until it is created. */
+  async created(): Promise<this> {
+    const answer = await this.monitor.answer();
+    const pid = answer?.pid ?? answer?.data ?? -1;
+    assert.ok(pid > 0, `create failed: ${answer?.message ?? "no answer"} ${this.monitor.stderr}`);
+    this.#pid = pid;
+    return this;
+  }
+
+  async start(): Promise<void> {
+    const { code, stderr } = await run(this.runtime, ["start", this.id]);
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+  }
+
+  /** Waits for the end of the monitor and returns what the exit file says. */
+  async end(): Promise<string> {
+    await this.monitor.gone();
+    return await Deno.readTextFile(join(this.stage.exits, this.id));
+  }
+
+  async monitorPid(): Promise<number> {
+    return Number(await Deno.readTextFile(join(this.bundle, "monitor-pid")));
+  }
+
+  path(name: string): string {
+    return join(this.bundle, name);
+  }
+
+  /** The log as its lines. */
+  async log(): Promise<LogLine[]> {
+    return parseLog(await Deno.readTextFile(this.path("log")));
+  }
+
+  /** Writes to the `ctl` FIFO. */
+  async control(text: string): Promise<void> {
+    const file = await open(this.path("ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      await file.write(text);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Runs a command in it under a monitor of its own. */
+  async exec(script: string, options: {
+    args?: readonly string[];
+    terminal?: boolean;
+  } = {}): Promise<ExecRun> {
+    const log = this.path(`exec-${crypto.randomUUID()}.log`);
+    const monitor = new Monitor(this.program, [
+      ...["--cid", this.id, "--name", "test", "--runtime", this.runtime, "--exec"],
+      ...["--exec-process-spec", await makeProcess(this.bundle, script, options)],
+      ...["--container-pidfile", `${log}.pid`, "--log-path", log],
+      ...["--socket-dir-path", this.stage.sockets],
+      ...(options.terminal ? ["--terminal"] : []),
+      ...(options.args ?? []),
+    ], { cwd: this.bundle });
+    monitor.start();
+    return { monitor, log: async () => parseLog(await Deno.readTextFile(log)) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await deleteContainer(this.runtime, this.id);
+    await this.#monitor?.gone();
+    this.#monitor?.[Symbol.dispose]();
+  }
+}
+
+/** A command that was started in a container. */
+export interface ExecRun {
+  readonly monitor: Monitor;
+  readonly log: () => Promise<LogLine[]>;
+}
+
+/** Creates a container under a monitor. */
+export async function createContainer(options: ContainerOptions): Promise<Container> {
+  const container = await prepareContainer(options);
+  container.launch(options);
+  return await container.created();
+}
+
+/** Only makes its bundle; see {@linkcode Container.launch}. */
+export async function prepareContainer(options: ContainerOptions): Promise<Container> {
+  const bundle = await makeBundle(options.stage, options);
+  return new Container(options, bundle, await monitorProgram(options.monitor));
+}
+
+/** A line of a log in CRI's format. */
+export interface LogLine {
+  readonly stamp: string;
+  readonly stream: string;
+  readonly tag: string;
+  readonly content: string;
+}
+
+const LOG_LINE =
+  /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}[+-]\d\d:\d\d) (stdout|stderr) ([FP]) ([^\n]*)$/;
+
+/** @throws when a line has another form. */
+export function parseLog(text: string): LogLine[] {
+  if (text === "") return [];
+  assert.ok(text.endsWith("\n"), "the log ends in the middle of a line");
+  return text.slice(0, -1).split("\n").map((line) => {
+    const match = LOG_LINE.exec(line);
+    assert.ok(match, `not a log line: ${JSON.stringify(line.slice(0, 200))}`);
+    return { stamp: match[1]!, stream: match[2]!, tag: match[3]!, content: match[4]! };
+  });
+}
+
+/** What a stream said, put together from lines and pieces. */
+export function logText(lines: readonly LogLine[], stream = "stdout"): string {
+  return lines.filter((line) => line.stream === stream)
+    .map(({ tag, content }) => tag === "F" ? `${content}\n` : content).join("");
+}
