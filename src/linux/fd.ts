@@ -185,3 +185,11 @@ export function readToEnd(file: Fd, limit: number): Uint8Array {
     if (size > limit) throw new RangeError(`the file has more than ${limit} bytes`);
   }
 }
+
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
+/** Keeps a descriptor that somebody else owns from the programs that are started from now on. */
+export function closeOnExec(number: number): void {
+  check(libc().fcntlNumber(number, F_SETFD, FD_CLOEXEC), "fcntl", String(number));
+}

@@ -9,7 +9,7 @@
  */
 
 export { Errno, isErrno } from "./errno.ts";
-export { AT_FDCWD, Fd, open, openAt, OpenFlag, pathOf, syncFileSystem } from "./fd.ts";
+export { AT_FDCWD, closeOnExec, Fd, open, openAt, OpenFlag, pathOf, syncFileSystem } from "./fd.ts";
 export { type FileStat, lstatAt, lstatIfThere, mountId, stat, statFd } from "./stat.ts";
 export { type FileSystemInfo, FsMagic, statfs } from "./statfs.ts";
 export {

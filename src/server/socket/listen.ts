@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "@std/path";
 import { CridError, errorMessage, wrapError } from "../../failure/mod.ts";
+import { closeOnExec } from "../../linux/mod.ts";
 
 /** Owner and group may connect, nobody else. */
 const SOCKET_MODE = 0o660;
@@ -31,6 +32,7 @@ export async function listen(
     await removeStale(path);
     const server = createServer({ pauseOnConnect: false }, accept);
     await bind(server, path);
+    keepFromChildren(server);
     await chmod(path, SOCKET_MODE);
     const { ino, dev } = await lstat(path);
     const isOurs = async () => {
@@ -91,6 +93,16 @@ function bind(server: Server, path: string): Promise<void> {
       resolve();
     });
   });
+}
+
+/**
+ * Deno makes the listening socket inheritable (as of 2.9.6). A monitor that holds it outlives crid, and to
+ * the next start it looks as if somebody answered.
+ */
+function keepFromChildren(server: Server): void {
+  const { _handle: handle } = server as unknown as { readonly _handle?: { readonly fd?: number } };
+  if (handle?.fd === undefined) throw new Error("the listening socket does not tell its number");
+  closeOnExec(handle.fd);
 }
 
 async function close(
