@@ -1,5 +1,6 @@
 import { CridError } from "../failure/mod.ts";
 import { readKernelFile } from "../linux/mod.ts";
+import { DEFAULT_APPARMOR_PROFILE, loadDefaultApparmorProfile } from "./apparmor_default.ts";
 
 /** What a client asks for. */
 export interface ApparmorRequest {
@@ -30,18 +31,21 @@ export function apparmorEnabled(places: ApparmorPlaces = {}): boolean {
  * @param fallback The configured default profile, `crio-default`.
  * @throws {CridError} `invalid_argument` for a localhost profile without a name, or not loaded.
  */
-export function apparmorProfile(
+export async function apparmorProfile(
   request: ApparmorRequest | undefined,
   fallback: string,
   places: ApparmorPlaces = {},
-): string | undefined {
+): Promise<string | undefined> {
   if (!apparmorEnabled(places)) return undefined;
   if (request?.kind === "unconfined") return "unconfined";
   const name = request?.kind === "localhost" ? request.localhostRef : fallback;
   if (name === "") {
     throw new CridError("invalid_argument", "AppArmor: the localhost profile has no name");
   }
-  if (name !== "unconfined" && !loadedProfiles(places).has(name)) {
+  if (name === "unconfined" || loadedProfiles(places).has(name)) return name;
+  // On demand, and again when somebody has unloaded it.
+  if (name === DEFAULT_APPARMOR_PROFILE) await loadDefaultApparmorProfile(name);
+  else {
     throw new CridError(
       "invalid_argument",
       `AppArmor profile "${name}" is not loaded; load it with apparmor_parser`,

@@ -32,11 +32,6 @@ export function capabilityName(name: string): string {
   return upper === "ALL" || upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
 }
 
-/** Whether the kernel's table has this capability (after {@linkcode capabilityName}). */
-export function isCapability(name: string): boolean {
-  return KNOWN.has(capabilityName(name));
-}
-
 let held: ReadonlySet<string> | undefined;
 
 /**

@@ -6,16 +6,14 @@
  */
 
 export {
-  capabilityName,
   type CapabilityRequest,
   type CapabilitySets,
   capabilitySets,
   heldCapabilities,
-  isCapability,
 } from "./capabilities.ts";
 export { type Account, type Group, readAccounts, readGroups, readTable } from "./accounts.ts";
 export { type ResolvedUser, resolveUser, type UserRequest } from "./user.ts";
-export { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, maskedPaths } from "./paths.ts";
+export { DEFAULT_MASKED_PATHS, maskedPaths } from "./paths.ts";
 export { hasIdMaps, hostId, type SpecIdMap, specIdMaps } from "./id_maps.ts";
 export {
   apparmorEnabled,
@@ -24,6 +22,7 @@ export {
   type ApparmorRequest,
   loadedProfiles,
 } from "./apparmor.ts";
+export { DEFAULT_APPARMOR_PROFILE, defaultApparmorText } from "./apparmor_default.ts";
 export { mergeSelinuxLabel, selinuxEnabled, type SelinuxOptions } from "./selinux.ts";
 export { defaultSeccompProfile, MACHINE } from "./seccomp/default_profile.ts";
 export {

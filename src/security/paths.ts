@@ -16,16 +16,6 @@ export const DEFAULT_MASKED_PATHS: readonly string[] = [
   "/sys/fs/selinux",
 ];
 
-/** Paths below /proc that a container may read and not write. */
-export const DEFAULT_READONLY_PATHS: readonly string[] = [
-  "/proc/asound",
-  "/proc/bus",
-  "/proc/fs",
-  "/proc/irq",
-  "/proc/sys",
-  "/proc/sysrq-trigger",
-];
-
 /**
  * The masked paths of a container: what CRI asks for, and the defaults with them; an empty request
  * means none at all, which is how CRI says `procMount: Unmasked`.

@@ -12,7 +12,7 @@ import { isPrivileged, type SpecDraft } from "./draft.ts";
 const BASE_LABEL = "system_u:system_r:container_t:s0";
 
 /** seccomp, AppArmor, SELinux, no_new_privs, masked and read-only paths. */
-export function securityStage(draft: SpecDraft): void {
+export async function securityStage(draft: SpecDraft): Promise<void> {
   const { input, defaults, handler, spec } = draft;
   const { security } = input;
   spec.process.noNewPrivileges = security.noNewPrivs;
@@ -32,7 +32,7 @@ export function securityStage(draft: SpecDraft): void {
   if (seccomp !== undefined) spec.linux.seccomp = seccomp;
   if (isPrivileged(draft)) return;
 
-  const profile = apparmorProfile(security.apparmor, defaults.apparmorProfile);
+  const profile = await apparmorProfile(security.apparmor, defaults.apparmorProfile);
   if (profile !== undefined) spec.process.apparmorProfile = profile;
   if (defaults.selinux && selinuxEnabled() && security.selinux !== undefined) {
     spec.process.selinuxLabel = mergeSelinuxLabel(BASE_LABEL, security.selinux);

@@ -167,13 +167,13 @@ describe("other confinement", () => {
     const directory = await Deno.makeTempDir();
     const places = { enabled: `${directory}/enabled`, profiles: `${directory}/profiles` };
     const localhost = (localhostRef: string) => ({ kind: "localhost" as const, localhostRef });
-    assert.equal(apparmorProfile(localhost("mine"), "crio-default", places), undefined);
+    assert.equal(await apparmorProfile(localhost("mine"), "crio-default", places), undefined);
     await Deno.writeTextFile(places.enabled, "Y\n");
     await Deno.writeTextFile(places.profiles, "crio-default (enforce)\nmy own (complain)\n");
-    assert.equal(apparmorProfile(undefined, "crio-default", places), "crio-default");
-    assert.equal(apparmorProfile(localhost("my own"), "crio-default", places), "my own");
-    assert.throws(() => apparmorProfile(localhost("mine"), "x", places), /"mine" is not loaded/);
-    assert.throws(() => apparmorProfile(localhost(""), "x", places), /has no name/);
+    assert.equal(await apparmorProfile(undefined, "crio-default", places), "crio-default");
+    assert.equal(await apparmorProfile(localhost("my own"), "crio-default", places), "my own");
+    await assert.rejects(apparmorProfile(localhost("mine"), "x", places), /"mine" is not loaded/);
+    await assert.rejects(apparmorProfile(localhost(""), "x", places), /has no name/);
     await Deno.remove(directory, { recursive: true });
   });
 
