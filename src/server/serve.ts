@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import { log } from "../observe/mod.ts";
 import { ImageServiceService, RuntimeServiceService } from "../gen/runtime/v1/api.ts";
 import { implement, type Surroundings } from "./grpc/implement.ts";
+import { guardSessions } from "./grpc/session_guard.ts";
 import { RunningCalls } from "./grpc/running_calls.ts";
 import { type HttpSources, route } from "./http/routes.ts";
 import { imageService } from "./service/images.ts";
@@ -27,6 +28,7 @@ export async function serveCri(options: CriServerOptions): Promise<CriServer> {
   const running = new RunningCalls();
   const grpc = grpcServer(options, { running, observe: options.observe ?? (() => {}) });
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  guardSessions(grpc);
   const http = httpServer({ ...options, running });
   const connections = new Set<Socket>();
 
@@ -46,7 +48,8 @@ export async function serveCri(options: CriServerOptions): Promise<CriServer> {
   const close = async () => {
     await listener.close();
     await running.close(options.shutdownMs ?? SHUTDOWN_MS);
-    injector.drain(FLUSH_MS);
+    // No GOAWAY: all calls are answered, and there is no more to say than the end.
+    for (const socket of connections) socket.end();
     await emptied(connections, FLUSH_MS);
     for (const socket of connections) socket.destroy();
     grpc.forceShutdown();

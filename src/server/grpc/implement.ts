@@ -103,20 +103,13 @@ function failed(thrown: unknown, lines: CallLog): CridError {
   return error;
 }
 
-function whyCancelled(deadline: Date | number): CridError {
-  return Number(deadline) - Date.now() < DEADLINE_SLACK_MS
-    ? new CridError("deadline_exceeded", "context deadline exceeded")
-    : new CridError("cancelled", "context canceled");
-}
-
-/** One RPC from its request to its answer. */
+/** One RPC, until the last byte of its answer is on its way. */
 class Operation {
   readonly #path: string;
   readonly #started = performance.now();
   readonly #controller = new AbortController();
   readonly #around: Surroundings;
-  readonly #leave: () => void;
-  #over = false;
+  #isAnswered = false;
 
   constructor(
     path: string,
@@ -126,16 +119,15 @@ class Operation {
   ) {
     this.#path = path;
     this.#around = around;
-    this.#leave = around.running.enter({
-      path,
-      kind,
-      since: this.#started,
-      abort: (reason) => this.#abort(reason),
-    });
-    // grpc-js says so after a regular end too, which is no news by then.
+    const abort = (reason: CridError) => {
+      if (!this.#isAnswered) this.#controller.abort(reason);
+    };
+    const leave = around.running.enter({ path, kind, since: this.#started, abort });
+    // grpc-js says so of each call, whether it was cut off or its answer was sent.
     const emitter: EventEmitter = call;
     emitter.once("cancelled", () => {
-      if (!this.#over) this.#abort(whyCancelled(call.getDeadline()));
+      leave();
+      if (!this.#isAnswered) abort(whyCancelled(call.getDeadline()));
     });
   }
 
@@ -143,14 +135,16 @@ class Operation {
     return this.#controller.signal;
   }
 
+  /** The handler is done; what is left is to send. */
   end(failure: ErrorCode | undefined): void {
-    this.#over = true;
-    this.#leave();
+    this.#isAnswered = true;
     const name = this.#path.slice(this.#path.lastIndexOf("/") + 1);
     this.#around.observe(name, performance.now() - this.#started, failure);
   }
+}
 
-  #abort(reason: CridError): void {
-    if (!this.#over) this.#controller.abort(reason);
-  }
+function whyCancelled(deadline: Date | number): CridError {
+  return Number(deadline) - Date.now() < DEADLINE_SLACK_MS
+    ? new CridError("deadline_exceeded", "context deadline exceeded")
+    : new CridError("cancelled", "context canceled");
 }

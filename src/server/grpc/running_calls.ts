@@ -10,7 +10,7 @@ interface RunningCall {
   readonly abort: (reason: CridError) => void;
 }
 
-/** The calls being answered right now, so that a shutdown can wait for them. */
+/** The calls whose answers are not sent yet, so that a shutdown can wait for them. */
 export class RunningCalls {
   readonly #calls = new Set<RunningCall>();
   readonly #idle = Promise.withResolvers<void>();
@@ -40,6 +40,8 @@ export class RunningCalls {
     await Promise.race([this.#idle.promise, timer.promise]);
     clearTimeout(id);
     for (const call of [...this.#calls]) call.abort(reason);
+    // So that those who were waiting can say so to their clients.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** For the operator: what is being waited for, the oldest first. */

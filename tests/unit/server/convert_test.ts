@@ -69,10 +69,11 @@ describe("a sandbox config", () => {
     assert.equal(config.overhead, undefined);
   });
 
-  it("gets pod namespaces for an empty context, and no shared PID namespace without one", () => {
-    const empty = sandbox({ linux: { securityContext: {} } }).security.namespaces;
-    assert.deepEqual([empty.network, empty.pid, empty.ipc], ["pod", "pod", "pod"]);
-    assert.equal(sandbox({}).security.namespaces.pid, "container");
+  it("gets the pod's namespaces when it does not say otherwise", () => {
+    for (const linux of [undefined, {}, { securityContext: {} }]) {
+      const { network, pid, ipc } = sandbox({ linux }).security.namespaces;
+      assert.deepEqual([network, pid, ipc], ["pod", "pod", "pod"]);
+    }
   });
 
   it("is refused for what CRI forbids", () => {
