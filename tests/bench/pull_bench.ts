@@ -39,11 +39,16 @@ async function measure(crid: Crid, repository: string, count: number) {
   const blobs = await layerPaths(repository);
   const { directory } = crid.node;
   await pull(crid, repository);
+  // In turns, so that whatever else the machine does slows crid and the floor alike.
+  const rounds = await samples(count, 1, async () => ({
+    pull: await pull(crid, repository),
+    floor: await unpackFloor(directory, blobs, PARALLEL_LAYERS),
+  }));
   return {
-    values: await samples(count, 1, () => pull(crid, repository)),
+    values: rounds.map(({ pull }) => pull),
     floor: {
       what: `gzip | tar, ${PARALLEL_LAYERS} at a time`,
-      values: await samples(count, 1, () => unpackFloor(directory, blobs, PARALLEL_LAYERS)),
+      values: rounds.map(({ floor }) => floor),
     },
   };
 }

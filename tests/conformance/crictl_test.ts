@@ -9,13 +9,17 @@ import {
   startCrid,
   startImageRegistry,
 } from "../harness/mod.ts";
-import { BUSYBOX } from "../images/mod.ts";
+import { BUSYBOX, multiArchitectureImage } from "../images/mod.ts";
 
 /** What crictl's `-o json` shows of lists; only what is looked at. */
 interface Listed {
   readonly items: readonly { readonly id: string; readonly state: string }[];
   readonly containers: readonly { readonly id: string; readonly state: string }[];
-  readonly images: readonly { readonly id: string; readonly repoTags: readonly string[] }[];
+  readonly images: readonly {
+    readonly id: string;
+    readonly repoTags: readonly string[];
+    readonly repoDigests: readonly string[];
+  }[];
   readonly stats: readonly { readonly attributes: { readonly id: string } }[];
 }
 
@@ -50,7 +54,7 @@ for (const runtime of ["runc", "crun"] as const) {
 
     before(async () => {
       const isolation = stack.use(await isolate());
-      const images = ["e2e-test-images/busybox", "crid/configured"];
+      const images = ["e2e-test-images/busybox", "crid/configured", "crid/multi-arch"];
       const registry = stack.use(await startImageRegistry(isolation, images));
       crid = stack.use(await startCrid({ registry: registry.host, runtime, isolation }));
       await crid.client.image.pullImage({ image: { image: BUSYBOX } });
@@ -78,6 +82,17 @@ for (const runtime of ["runc", "crun"] as const) {
       await show("rmi", name);
       assert.deepEqual((await json("images", name)).images, []);
       assert.notEqual((await crictl(crid, ["inspecti", name])).code, 0);
+    });
+
+    it("pull by the digest of an index gives the image that digest and no tag", async () => {
+      const { manifest } = await multiArchitectureImage("oci");
+      const name = `registry.k8s.io/crid/multi-arch@${manifest.blob.digest}`;
+      await show("pull", name);
+      const { images } = await json("images", name);
+      assert.deepEqual(images.map(({ repoTags, repoDigests }) => ({ repoTags, repoDigests })), [
+        { repoTags: [], repoDigests: [name] },
+      ]);
+      await show("rmi", name);
     });
 
     it("pull of an image that is nowhere fails and says which", async () => {

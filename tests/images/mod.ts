@@ -20,7 +20,7 @@ export { dir, file, hardlink, hostFile, program, symlink, withParents } from "./
 export * from "./image.ts";
 export { type Blob, bytesBlob, type Compression, type Layer, layer, sha256 } from "./layer.ts";
 export { pushImage } from "./push.ts";
-export { MANY_LAYERS, SPECIAL_IMAGES } from "./special.ts";
+export { MANY_LAYERS, multiArchitectureImage, SPECIAL_IMAGES } from "./special.ts";
 export { EPOCH, tar, tarChunks, type TarEntry } from "./tar.ts";
 
 /** The reference under which critest asks for its default image. */

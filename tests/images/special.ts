@@ -18,8 +18,8 @@ export const SPECIAL_IMAGES: readonly CatalogEntry[] = [
   special("zstd", () => formatImage("oci", "zstd")),
   special("plain", () => formatImage("oci", "none")),
   special("docker-zstd", () => formatImage("docker", "zstd")),
-  special("multi-arch", () => multiArchitecture("oci")),
-  special("manifest-list", () => multiArchitecture("docker")),
+  special("multi-arch", () => multiArchitectureImage("oci")),
+  special("manifest-list", () => multiArchitectureImage("docker")),
   special("other-arch", otherArchitectureOnly),
   special("whiteouts", whiteoutsImage),
   special("many-layers", manyLayersImage),
@@ -60,7 +60,7 @@ async function formatImage(format: Format, compression: Compression): Promise<Bu
 }
 
 /** This machine's image between those of others, and an entry for no platform at all. */
-async function multiArchitecture(format: Format): Promise<BuiltImage> {
+export async function multiArchitectureImage(format: Format): Promise<BuiltImage> {
   const build = async (architecture: string) =>
     image(
       [await busyboxLayer(), await layer([file("architecture", `${architecture}\n`)])],
