@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { log } from "../observe/mod.ts";
-import { hasChild, usedLayers } from "./images.ts";
+import { parentLayers, usedLayers } from "./images.ts";
 import type { JsonRecord } from "./json_file.ts";
 import {
   discardLayerFiles,
@@ -72,10 +72,11 @@ async function dropLooseLayers(
   const used = usedLayers(images, containers);
   const dropped: { place: LayerPlace; id: string }[] = [];
   for (const place of layerPlaces(layers, paths)) {
-    const loose = () =>
-      [...place.table.records()].filter((layer) =>
-        !used.has(layer.id) && !hasChild(layers, layer.id) && isAbandoned(place.table, layer)
-      );
+    const loose = () => {
+      const parents = parentLayers(layers);
+      return [...place.table.records()].filter(({ id }) => !used.has(id) && !parents.has(id))
+        .filter((layer) => isAbandoned(place.table, layer));
+    };
     // A chain becomes loose from the top: as long as one goes, its parent may follow.
     for (let layers = loose(); layers.length > 0; layers = loose()) {
       for (const { id } of layers) {

@@ -128,7 +128,7 @@ export class Images {
     const dropped: { place: LayerPlace; id: string }[] = [];
     for (const top of tops) {
       for (const layer of layerChain(open.layers, top)) {
-        if (used.has(layer.id) || hasChild(open.layers, layer.id)) break;
+        if (used.has(layer.id) || parentLayers(open.layers).has(layer.id)) break;
         const place = placeOf(open.layers, this.#paths, layer.id)!;
         dropLayer(place, layer.id);
         dropped.push({ place, id: layer.id });
@@ -141,9 +141,12 @@ export class Images {
   async #writeData(image: NewImage): Promise<void> {
     const directory = `${this.#paths.images}/${image.id}`;
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-    for (const [key, data] of image.bigData) {
-      await replaceFile(`${directory}/${bigDataFileName(key)}`, data, "durable");
-    }
+    await Promise.all(
+      Array.from(
+        image.bigData,
+        ([key, data]) => replaceFile(`${directory}/${bigDataFileName(key)}`, data, "durable"),
+      ),
+    );
   }
 
   #dataPath(id: string, key: string): string {
@@ -166,12 +169,16 @@ export function usedLayers(images: OpenTable, containers: OpenTable): Set<string
   return used;
 }
 
-/** Whether a layer stands on this one. */
-export function hasChild(layers: OpenLayers, id: string): boolean {
-  for (const layer of layers.own.records()) if (layer["parent"] === id) return true;
-  if (layers.images === layers.own) return false;
-  for (const layer of layers.images.records()) if (layer["parent"] === id) return true;
-  return false;
+/** Ids of the layers that others stand on. */
+export function parentLayers(layers: OpenLayers): Set<string> {
+  const parents = new Set<string>();
+  for (const table of new Set([layers.own, layers.images])) {
+    for (const layer of table.records()) {
+      const parent = text(layer["parent"]);
+      if (parent !== undefined) parents.add(parent);
+    }
+  }
+  return parents;
 }
 
 function refuseIfUsed(id: string, containers: OpenTable): void {

@@ -1,8 +1,8 @@
 /**
  * CRC-64 with the ISO polynomial, as Go's hash/crc64 has it: tar-split keeps it for each file.
  *
- * The polynomial x^64 + x^4 + x^3 + x + 1 has all its terms but the first at the low end, so 32 bits
- * of input reduce with four shifts and no table: some 2 GB/s.
+ * The polynomial x^64 + x^4 + x^3 + x + 1 has all its terms but the first at the low end: eight bytes
+ * fold in with a few shifts and no table.
  */
 export class Crc64 {
   // The state is reflected: its low word holds the high powers. -1 is Go's initial inversion.
@@ -10,28 +10,33 @@ export class Crc64 {
   #high = -1;
 
   update(data: Uint8Array): void {
+    const head = Math.min(-data.byteOffset & 3, data.length);
+    const words = (data.length - head) >>> 3 << 1;
+    const tail = head + words * 4;
+    for (let i = 0; i < head; i++) this.#byte(data[i]!);
+    if (words > 0) this.#words(new Int32Array(data.buffer, data.byteOffset + head, words));
+    for (let i = tail; i < data.length; i++) this.#byte(data[i]!);
+  }
+
+  /** Multiplies by x^64, that is by x^4 + x^3 + x + 1; what overflows on the way, once more. */
+  #words(words: Int32Array): void {
     let [low, high] = [this.#low, this.#high];
-    const end = data.length;
-    let i = 0;
-    const step = (byte: number) => {
-      const w = (low ^ byte) & 0xff;
-      low = (low >>> 8) | (high << 24);
-      high = (high >>> 8) ^ byteTerm(w);
-    };
-    while (i < end && ((data.byteOffset + i) & 3) !== 0) step(data[i++]!);
-    const count = (end - i) >> 2;
-    if (count > 0) {
-      const words = new Int32Array(data.buffer, data.byteOffset + i, count);
-      for (let k = 0; k < count; k++) {
-        const w = low ^ words[k]!;
-        low = high ^ (w << 28) ^ (w << 29) ^ (w << 31);
-        high = (w >>> 4) ^ (w >>> 3) ^ (w >>> 1) ^ w;
-      }
-      i += count << 2;
+    for (let i = 0; i < words.length; i += 2) {
+      const a = low ^ words[i]!;
+      const b = high ^ words[i + 1]!;
+      const over = (a << 31) ^ (a << 29) ^ (a << 28);
+      low = a ^ (a >>> 1 | b << 31) ^ (a >>> 3 | b << 29) ^ (a >>> 4 | b << 28);
+      high = b ^ (b >>> 1) ^ (b >>> 3) ^ (b >>> 4) ^
+        over ^ (over >>> 1) ^ (over >>> 3) ^ (over >>> 4);
     }
-    while (i < end) step(data[i++]!);
     this.#low = low;
     this.#high = high;
+  }
+
+  #byte(byte: number): void {
+    const w = (this.#low ^ byte) & 0xff;
+    this.#low = (this.#low >>> 8) | (this.#high << 24);
+    this.#high = (this.#high >>> 8) ^ (w << 20) ^ (w << 21) ^ (w << 23) ^ (w << 24);
   }
 
   /** The 8 bytes of the sum, the most significant first, in base64. */
@@ -41,9 +46,4 @@ export class Crc64 {
     bytes.setInt32(4, ~this.#low);
     return btoa(String.fromCharCode(...new Uint8Array(bytes.buffer)));
   }
-}
-
-/** What one byte of overflow adds to the high word; the low word gets nothing of it. */
-function byteTerm(w: number): number {
-  return (w << 20) ^ (w << 21) ^ (w << 23) ^ (w << 24);
 }

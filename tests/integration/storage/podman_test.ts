@@ -119,6 +119,32 @@ describe("a store shared with podman and skopeo", () => {
     assert.deepEqual(fixture.json("overlay-layers", "layers.json"), []);
   });
 
+  it("loses no change when podman and crid name an image at the same time", async () => {
+    await using fixture = await FixtureStore.create();
+    const { image } = await putImage(fixture.store, NAME, LAYERS.slice(1));
+    const ours = Array.from({ length: 60 }, (_, i) => `localhost/crid:${i}`);
+    const theirs = Array.from({ length: 6 }, (_, i) => `localhost/podman:${i}`);
+    const tagging = theirs.map((name) => fixture.podman(["tag", NAME, name]));
+    const naming = async () => {
+      for (const name of ours) {
+        await fixture.store.createImage({
+          id: image.id,
+          names: [name],
+          layer: image.layer,
+          digest: image.digest!,
+          created: undefined,
+          bigData: new Map(),
+          metadata: "{}",
+        });
+      }
+    };
+    await Promise.all([naming(), ...tagging]);
+    // podman's tag reads the names, and sets them later: it may take one of ours away again. But
+    // neither overwrites what the other has recorded, and that is what the history shows.
+    const { namesHistory } = (await fixture.store.image(image.id))!;
+    assert.deepEqual([...namesHistory].sort(), [NAME, ...ours, ...theirs].sort());
+  });
+
   it("mounts a container again after a podman too old for volatile layers has unmounted it", async () => {
     await using fixture = await FixtureStore.create();
     const { image } = await putImage(fixture.store, NAME, LAYERS);
