@@ -6,7 +6,7 @@
  */
 import { join } from "@std/path";
 import { bundle } from "./build/bundle.ts";
-import { compile } from "./build/compile.ts";
+import { compile, compileObstacle } from "./build/compile.ts";
 import { buildLauncher } from "./build/launcher.ts";
 import { buildNative, HELPERS } from "./build/native.ts";
 import { repository } from "./build/paths.ts";
@@ -21,7 +21,8 @@ async function build(): Promise<void> {
   const out = join(dist, "crid");
   report("native", await sizeOf(await buildNative(HELPERS)));
 
-  const bundles = await bundle();
+  const obstacle = await compileObstacle();
+  const bundles = await bundle(obstacle === undefined ? "deno compile" : "launcher");
   const directory = join(dist, "bundle");
   await Deno.mkdir(directory, { recursive: true });
   for (const [name, content] of bundles) {
@@ -29,16 +30,14 @@ async function build(): Promise<void> {
     report(name, kilobytes(content.length));
   }
 
-  const compiled = await compile(directory, [...bundles.keys()], join(dist, ".compiled"));
-  if ("program" in compiled) {
+  if (obstacle === undefined) {
     report("runtime", "deno compile");
-    await buildLauncher({
-      ...{ out, program: compiled.program, arguments: [], variables: [] },
-      files: new Map(),
-    });
-    await Deno.remove(compiled.program);
+    const program = join(dist, ".compiled");
+    await compile(directory, [...bundles.keys()], program);
+    await buildLauncher({ out, program, arguments: [], variables: [], files: new Map() });
+    await Deno.remove(program);
   } else {
-    report("runtime", `deno ${Deno.version.deno} run by our launcher (${compiled.refused})`);
+    report("runtime", `deno ${Deno.version.deno} run by our launcher (${obstacle})`);
     await buildLauncher({
       ...{ out, program: Deno.execPath(), variables: RUN_VARIABLES },
       arguments: ["run", ...RUNTIME_FLAGS, ...PERMISSIONS, "%/bundle/mod.js"],

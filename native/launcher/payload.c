@@ -1,9 +1,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 
 #include "../base/cleanup.h"
@@ -31,17 +29,9 @@ static int read_exactly(int fd, void *buffer, size_t size, uint64_t offset) {
 
 static int open_self(struct payload *payload, struct failure *failure) {
     ssize_t length = readlink("/proc/self/exe", payload->path, sizeof payload->path - 1);
-    if (length > 0) {
-        payload->path[length] = '\0';
-        payload->fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    } else {
-        /* Without /proc: the name that exec was given. */
-        const char *name = (const char *)getauxval(AT_EXECFN);
-        if (name == NULL || realpath(name, payload->path) == NULL) {
-            return fail(failure, errno, "find this program's own file (is /proc mounted?)");
-        }
-        payload->fd = open(payload->path, O_RDONLY | O_CLOEXEC);
-    }
+    if (length < 0) return fail(failure, errno, "find this program's own file (is /proc mounted?)");
+    payload->path[length] = '\0';
+    payload->fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     return payload->fd >= 0 ? 0 : fail(failure, errno, "open %s", payload->path);
 }
 

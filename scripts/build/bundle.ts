@@ -5,10 +5,11 @@
  */
 import * as esbuild from "esbuild";
 import { basename, join } from "@std/path";
+import { buildInfo } from "./build_info.ts";
 import { repository } from "./paths.ts";
 
 /** The entry and the workers it starts, relative to the repository. Each becomes `<name>.js`. */
-export const ENTRY_POINTS: readonly string[] = [
+const ENTRY_POINTS: readonly string[] = [
   "mod.ts",
   "src/isolates/cri_worker.ts",
   "src/isolates/pull_worker.ts",
@@ -20,18 +21,18 @@ const BANNER =
   `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url); const __dirname = import.meta.dirname, __filename = import.meta.filename;`;
 
 /**
- * Bundles `entryPoints`.
+ * Bundles the program.
  *
+ * @param builtBy How the runtime gets into the file, for `crid version`.
  * @returns File name and content of each bundle.
  */
-export async function bundle(
-  entryPoints: readonly string[] = ENTRY_POINTS,
-): Promise<Map<string, Uint8Array>> {
+export async function bundle(builtBy: string): Promise<Map<string, Uint8Array>> {
+  const info = await buildInfo(builtBy);
   try {
     const result = await esbuild.build({
       absWorkingDir: repository,
       // The bundles lie side by side, whatever directories they come from.
-      entryPoints: entryPoints.map((path) => ({ in: path, out: basename(path, ".ts") })),
+      entryPoints: ENTRY_POINTS.map((path) => ({ in: path, out: basename(path, ".ts") })),
       outdir: "dist/bundle",
       write: false,
       bundle: true,
@@ -44,6 +45,7 @@ export async function bundle(
       minifyWhitespace: true,
       minifySyntax: true,
       banner: { js: BANNER },
+      define: { CRID_BUILD_INFO: JSON.stringify(info) },
       plugins: [await importMap()],
       logLevel: "silent",
     });

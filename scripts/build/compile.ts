@@ -7,25 +7,18 @@ import { dirname, join } from "@std/path";
 import { PERMISSIONS, RUNTIME_FLAGS } from "./permissions.ts";
 
 /** How long Deno's own site may take to answer before the build goes on without it. */
-const PROBE_MS = 3000;
-
-/** The program in one file, or why there is none. */
-export type CompileResult =
-  | { readonly program: string }
-  | { readonly refused: string };
+const PROBE_MS = 1500;
 
 /**
  * Compiles `mod.js` in `directory`, with every other bundle there embedded, to `out`.
- * Needs `denort` of the same version: named by `DENORT_BIN`, beside the `deno` program, in Deno's
- * cache, or downloaded by Deno.
+ *
+ * @throws {Error} with Deno's words.
  */
 export async function compile(
   directory: string,
   names: readonly string[],
   out: string,
-): Promise<CompileResult> {
-  const missing = await findMissing();
-  if (missing !== undefined) return { refused: missing };
+): Promise<void> {
   const embedded = names.filter((name) => name !== "mod.js");
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -38,15 +31,20 @@ export async function compile(
       join(directory, "mod.js"),
     ],
   }).output();
-  if (success) return { program: out };
-  const reason = new TextDecoder().decode(stderr).trim().split("\n")[0] ?? "";
-  return { refused: `deno compile failed: ${reason}` };
+  if (!success) throw new Error(`deno compile: ${new TextDecoder().decode(stderr).trim()}`);
 }
 
-async function findMissing(): Promise<string | undefined> {
+/**
+ * Why `deno compile` cannot be used, `undefined` when it can. It needs `denort` of the same version:
+ * named by `DENORT_BIN`, beside the `deno` program, in Deno's cache, or downloaded by Deno.
+ *
+ * @throws {Error} when `DENORT_BIN` is set and names no file.
+ */
+export async function compileObstacle(): Promise<string | undefined> {
   const named = Deno.env.get("DENORT_BIN");
   if (named !== undefined) {
-    return await isFile(named) ? undefined : `DENORT_BIN=${named} is no file`;
+    if (await isFile(named)) return undefined;
+    throw new Error(`DENORT_BIN=${named} is no file`);
   }
   if (await isFile(join(dirname(Deno.execPath()), "denort"))) return undefined;
   const archive = `v${Deno.version.deno}/denort-${Deno.build.target}.zip`;

@@ -12,6 +12,7 @@ import { findRuntime } from "./runtime.ts";
 export const LAUNCHER: NativeTarget = {
   name: "launcher",
   sources: ["launcher", "base"],
+  programs: [],
   links: [],
 };
 

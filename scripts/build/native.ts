@@ -11,8 +11,10 @@ import { repository } from "./paths.ts";
 export interface NativeTarget {
   /** File name below `dist/native`. */
   readonly name: string;
-  /** Directories and files below `native/`; of a directory, its `.c` files. */
+  /** Files and directories below `native/`, of which all `.c` files, linked together. */
   readonly sources: readonly string[];
+  /** Directories below `native/` that keep all names but `<directory>_main` to themselves. */
+  readonly programs: readonly string[];
   /** Further names (links) under which the programs inside it are started. */
   readonly links: readonly string[];
 }
@@ -20,7 +22,8 @@ export interface NativeTarget {
 /** Every helper that crid starts, in one file. */
 export const HELPERS: NativeTarget = {
   name: "crid-native",
-  sources: ["main.c", "base", "monitor", "pause", "pinns", "relay", "start"],
+  sources: ["main.c", "base", "session", "start"],
+  programs: ["attach", "monitor", "pause", "pinns"],
   links: ["monitor", "pause", "pinns"],
 };
 
@@ -33,22 +36,21 @@ export interface NativeOptions {
 }
 
 const WARNINGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
-const RELEASE = [
-  "-O2",
-  "-static",
-  "-s",
-  "-fstack-protector-strong",
-  "-ffunction-sections",
-  "-fdata-sections",
-  "-Wl,--gc-sections,--build-id=none,-z,relro,-z,noexecstack,-z,max-page-size=4096",
-];
-const SANITIZED = [
-  "-O1",
-  "-g",
-  "-fno-omit-frame-pointer",
-  "-fsanitize=address,undefined",
-  "-fno-sanitize-recover=undefined",
-];
+const SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"];
+const FLAGS = {
+  release: {
+    compile: [...WARNINGS, "-O2", "-fstack-protector-strong", "-ffunction-sections"],
+    link: [
+      "-static",
+      "-s",
+      "-Wl,--gc-sections,--build-id=none,-z,relro,-z,noexecstack,-z,max-page-size=4096",
+    ],
+  },
+  sanitized: {
+    compile: [...WARNINGS, "-O1", "-g", "-fno-omit-frame-pointer", ...SANITIZE],
+    link: [],
+  },
+} as const;
 
 /**
  * Compiles `target` unless the result on disk was made from the same files with the same flags.
@@ -62,37 +64,54 @@ export async function buildNative(
 ): Promise<string> {
   const root = join(repository, "native");
   const compiler = variant === "release" ? await findCompiler() : "gcc";
-  const flags = [...WARNINGS, ...(variant === "release" ? RELEASE : SANITIZED)];
+  const { compile, link } = FLAGS[variant];
   const files = await listSources(root);
-  const inputs = await fingerprint([compiler, ...flags, JSON.stringify(target)], root, files);
+  const inputs = await fingerprint(
+    [compiler, ...compile, ...link, JSON.stringify(target)],
+    root,
+    files,
+  );
   const path = join(out, target.name);
   const stamp = join(out, `.${target.name}.inputs`);
   if (await readOr(stamp, "") === inputs && await exists(path)) return path;
 
-  const sources = files.filter((file) =>
-    file.endsWith(".c") &&
-    target.sources.some((source) => file === source || file.startsWith(`${source}/`))
-  );
   await Deno.mkdir(out, { recursive: true });
   // Built aside and renamed: whoever runs the old one keeps it, two builds at once do no harm.
-  const temporary = await Deno.makeTempFile({ dir: out, prefix: `.${target.name}.` });
+  const work = await Deno.makeTempDir({ dir: out, prefix: `.${target.name}.` });
   try {
-    const { success, stderr } = await new Deno.Command(compiler, {
-      args: [...flags, ...sources, "-o", temporary],
-      cwd: root,
-    }).output();
-    if (!success) {
-      throw new Error(`compile native/${target.name}:\n${new TextDecoder().decode(stderr)}`);
-    }
-    await Deno.chmod(temporary, 0o755);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary);
-    throw error;
+    const sourcesOf = (paths: readonly string[]) =>
+      files.filter((file) =>
+        file.endsWith(".c") &&
+        paths.some((path) => file === path || file.startsWith(`${path}/`))
+      );
+    const objects = await Promise.all(target.programs.map(async (program) => {
+      const object = join(work, `${program}.o`);
+      await runTool(compiler, [
+        ...compile,
+        "-r",
+        "-nostdlib",
+        ...sourcesOf([program]),
+        "-o",
+        object,
+      ], root);
+      await runTool("objcopy", [`--keep-global-symbol=${program}_main`, object], root);
+      return object;
+    }));
+    const built = join(work, target.name);
+    const linked = [...sourcesOf(target.sources), ...objects];
+    await runTool(compiler, [...compile, ...link, ...linked, "-o", built], root);
+    await Deno.rename(built, path);
+  } finally {
+    await Deno.remove(work, { recursive: true });
   }
-  for (const link of target.links) await linkTo(target.name, join(out, link));
+  for (const name of target.links) await linkTo(target.name, join(out, name));
   await Deno.writeTextFile(stamp, inputs);
   return path;
+}
+
+async function runTool(program: string, args: readonly string[], cwd: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args: [...args], cwd }).output();
+  if (!success) throw new Error(`${program}: ${new TextDecoder().decode(stderr)}`);
 }
 
 async function findCompiler(): Promise<string> {
