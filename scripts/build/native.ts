@@ -66,8 +66,9 @@ export async function buildNative(
   const compiler = variant === "release" ? await findCompiler() : "gcc";
   const { compile, link } = FLAGS[variant];
   const files = await listSources(root);
+  const recipe = await Deno.readTextFile(new URL(import.meta.url));
   const inputs = await fingerprint(
-    [compiler, ...compile, ...link, JSON.stringify(target)],
+    [recipe, compiler, ...compile, ...link, JSON.stringify(target)],
     root,
     files,
   );

@@ -226,12 +226,13 @@ describe("launcher", () => {
     assert.deepEqual(await Deno.readFile(other), await Deno.readFile(program));
   });
 
-  it("starts in a directory tree that has nothing else", async () => {
+  it("starts in a directory tree that has nothing else but /proc", async () => {
     for (const name of ["proc", "tmp"]) await Deno.mkdir(join(dir, name));
     await Deno.copyFile(program, join(dir, "crid"));
-    const { code, stdout, stderr } = await run("chroot", [dir, "/crid", "file"], {
-      env: { PATH: "/usr/sbin:/usr/bin:/bin" },
-    });
+    const { code, stdout, stderr } = await run("unshare", [
+      ...["--mount", "--pid", "--fork", `--mount-proc=${dir}/proc`],
+      ...["chroot", dir, "/crid", "file"],
+    ], { env: { PATH: "/usr/sbin:/usr/bin:/bin" } });
     assert.deepEqual(
       { code, out: text.decode(stdout), err: text.decode(stderr) },
       { code: 0, out: "hello\n", err: "" },
