@@ -11,7 +11,7 @@ import { serveCri } from "../server/mod.ts";
 import { createStats } from "../stats/mod.ts";
 import { openStore } from "../storage/mod.ts";
 import type { Installation } from "./messages.ts";
-import { podOptions, specDefaults } from "./options.ts";
+import { podOptions, specDefaults, storeOptions } from "./options.ts";
 import type { SupervisedPullIsolates } from "./pull_isolates.ts";
 
 /** The running daemon, but for its supervisor. */
@@ -34,13 +34,7 @@ export async function startCri(
   await using resources = new AsyncDisposableStack();
   const cgroups = await createCgroupDriver({ manager: "cgroupfs" });
   const store = resources.use(
-    await openStore({
-      graphRoot: config.crio.root,
-      runRoot: config.crio.runroot,
-      driver: config.crio.storage_driver,
-      imageStore: config.crio.imagestore,
-      options: config.crio.storage_option,
-    }),
+    await openStore(storeOptions(config)),
   );
   const network = resources.use(
     await createNetwork({

@@ -8,7 +8,19 @@ import type { CgroupDriver } from "../cgroup/mod.ts";
 import type { Config } from "../config/mod.ts";
 import type { SpecDefaults } from "../oci/mod.ts";
 import type { PodOptions } from "../pod/mod.ts";
+import type { StoreOptions } from "../storage/mod.ts";
 import type { Installation } from "./messages.ts";
+
+/** Where the store is. */
+export function storeOptions({ crio }: Config): StoreOptions {
+  return {
+    graphRoot: crio.root,
+    runRoot: crio.runroot,
+    driver: crio.storage_driver,
+    imageStore: crio.imagestore,
+    options: crio.storage_option,
+  };
+}
 
 /** What the configuration and the host add to every container's spec. */
 export function specDefaults(config: Config, cgroups: CgroupDriver): SpecDefaults {

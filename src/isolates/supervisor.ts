@@ -2,6 +2,8 @@ import type { Config } from "../config/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
 import { log, logForWorker, type WorkerLog } from "../observe/mod.ts";
 import type { FromCri, Installation, PullRole, ToCri, ToPull } from "./messages.ts";
+import { releaseAbandonedLocks } from "../storage/mod.ts";
+import { storeOptions } from "./options.ts";
 import { spawnIsolate } from "./spawn.ts";
 
 /** A worker that dies at once is not started again at once: milliseconds, doubled up to the longest. */
@@ -9,6 +11,8 @@ const FIRST_RESTART_MS = 100;
 const LONGEST_RESTART_MS = 10_000;
 /** A worker that has run so long was healthy; its next restart is quick again. */
 const HEALTHY_MS = 60_000;
+/** A first start that fails so often has a reason that waiting does not cure. */
+const MOST_FAILED_STARTS = 2;
 /** How long a clean shutdown may take before the rest is left to the next start. */
 const SHUTDOWN_MS = 30_000;
 
@@ -34,6 +38,7 @@ class Supervisor implements Disposable {
   #restartMs = FIRST_RESTART_MS;
   #stopping = false;
   #everReady = false;
+  #failures = 0;
   readonly #onSignal = () => this.#stop();
 
   constructor(config: Config, installation: Installation) {
@@ -97,6 +102,12 @@ class Supervisor implements Disposable {
     this.#cri = undefined;
     this.#releaseAll();
     if (this.#stopping) return this.#exit.resolve(0);
+    if (!this.#everReady && this.#failures++ >= MOST_FAILED_STARTS) {
+      log.error(`the cri isolate does not start: ${why}`);
+      return this.#exit.resolve(1);
+    }
+    // Descriptors belong to the process: the dead isolate's locks would outlive it.
+    releaseAbandonedLocks(storeOptions(this.#config));
     const healthy = performance.now() - this.#startedAt > HEALTHY_MS;
     this.#restartMs = healthy ? FIRST_RESTART_MS : this.#restartMs;
     log.error(`the cri isolate has died (${why}); starting it again in ${this.#restartMs} ms`);
