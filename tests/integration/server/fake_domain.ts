@@ -206,6 +206,26 @@ export class FakePods implements Pods {
     return Promise.resolve();
   }
 
+  // The server has no part in streams but to hand their URLs on: nobody may ask for these.
+  requireExec(_id: string): string {
+    throw new Error("the server opens no streams");
+  }
+  exec(): Promise<never> {
+    return Promise.reject(new Error("the server opens no streams"));
+  }
+  requireAttach(id: string): string {
+    return this.requireExec(id);
+  }
+  attach(): Promise<never> {
+    return this.exec();
+  }
+  requirePorts(id: string): string {
+    return this.requireExec(id);
+  }
+  connect(): Promise<never> {
+    return this.exec();
+  }
+
   async containerStats(id: string): Promise<ContainerStatsEntry> {
     const container = await this.containerStatus(id);
     const timestamp = 1_700_000_004_000_000_000n;
