@@ -1,0 +1,76 @@
+import { describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { checkSandboxConfig } from "../../../src/pod/sandbox_config.ts";
+import { podSysctls } from "../../../src/pod/sandbox_sysctls.ts";
+import { noSecurityContext } from "../../../src/pod/security_context.ts";
+import type { IdMap, NamespaceMode } from "../../../src/oci/mod.ts";
+import type { SandboxConfig } from "../../../src/pod/mod.ts";
+
+const good: SandboxConfig = {
+  metadata: { name: "pod", namespace: "default", uid: "uid", attempt: 0 },
+  hostname: "",
+  logDirectory: "",
+  dns: undefined,
+  portMappings: [],
+  labels: {},
+  annotations: {},
+  cgroupParent: "",
+  sysctls: {},
+  security: noSecurityContext(),
+  overhead: undefined,
+  resources: undefined,
+};
+
+function withUserNamespace(mode: NamespaceMode, uids: IdMap[], gids = uids): SandboxConfig {
+  const { namespaces } = good.security;
+  const user = { mode, maps: { uids, gids } };
+  return { ...good, security: { ...good.security, namespaces: { ...namespaces, user } } };
+}
+
+describe("a sandbox configuration", () => {
+  it("is accepted when it names a pod", () => {
+    checkSandboxConfig(good);
+    const map = { containerId: 0, hostId: 1000, size: 100 };
+    checkSandboxConfig(withUserNamespace("pod", [map]));
+  });
+
+  const map = { containerId: 0, hostId: 1000, size: 100 };
+  const bad: readonly (readonly [string, SandboxConfig, RegExp])[] = [
+    ["an empty pod name", { ...good, metadata: { ...good.metadata, name: "" } }, /name is empty/],
+    ["an empty uid", { ...good, metadata: { ...good.metadata, uid: "" } }, /uid is empty/],
+    ["a name with a slash", { ...good, metadata: { ...good.metadata, name: "a/../b" } }, /a name/],
+    ["a host name with a line end", { ...good, hostname: "a\nb" }, /hostname/],
+    ["a relative log directory", { ...good, logDirectory: "logs" }, /absolute/],
+    ["a label that is too long", { ...good, labels: { a: "b".repeat(4096) } }, /4096 bytes/],
+    ["two id mappings", withUserNamespace("pod", [map, map]), /exactly one/],
+    ["no id mapping", withUserNamespace("pod", []), /exactly one/],
+    [
+      "id 0 left unmapped",
+      withUserNamespace("pod", [{ ...map, containerId: 1 }]),
+      /begin at 0/,
+    ],
+    ["user namespace mode CONTAINER", withUserNamespace("container", [map]), /unsupported/],
+    ["user namespace mode TARGET", withUserNamespace("target", [map]), /unsupported/],
+  ];
+  for (const [what, config, message] of bad) {
+    it(`with ${what} is refused`, () => {
+      assert.throws(() => checkSandboxConfig(config), { code: "invalid_argument", message });
+    });
+  }
+});
+
+describe("a pod's sysctls", () => {
+  const { namespaces } = noSecurityContext();
+
+  it("are the configured ones with the pod's over them", () => {
+    const configured = { "net.core.somaxconn": "1", "kernel.sem": "1" };
+    const sysctls = podSysctls(configured, { "net.core.somaxconn": "2" }, namespaces);
+    assert.deepEqual(sysctls, { "net.core.somaxconn": "2", "kernel.sem": "1" });
+  });
+
+  it("leave out what would change the host", () => {
+    const asked = { "vm.swappiness": "1", "net.ipv4.ip_forward": "1", "kernel.shmmax": "1" };
+    const host = { ...namespaces, network: "node" } as const;
+    assert.deepEqual(podSysctls({}, asked, host), { "kernel.shmmax": "1" });
+  });
+});
