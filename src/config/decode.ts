@@ -1,4 +1,4 @@
-import { parse, TomlError } from "@std/toml";
+import { parse } from "@std/toml";
 import { CridError, errorMessage } from "../failure/mod.ts";
 import type { Section, Setting, TablesSetting } from "./setting.ts";
 import { assign, type Assignment } from "./assignment.ts";
@@ -30,7 +30,7 @@ class Misfit extends Error {
 export function decodeFile(file: string, text: string): DecodedFile {
   const reader = new Reader();
   try {
-    reader.root(parse(text, { integersAsBigInt: true, unsafeKeyBehaviour: "throw" }) as TomlTable);
+    reader.root(parse(text) as TomlTable);
   } catch (error) {
     throw new CridError(
       "invalid_argument",
@@ -42,14 +42,18 @@ export function decodeFile(file: string, text: string): DecodedFile {
 }
 
 function explain(error: unknown, text: string): string {
-  if (error instanceof TomlError) {
-    const [what] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-    return `line ${error.line}, column ${error.column}: ${what}`;
-  }
   if (error instanceof Misfit) {
     return `line ${lineOf(text, error.keys)}: ${error.keys.join(".")}: ${error.message}`;
   }
-  return errorMessage(error);
+  const message = errorMessage(error);
+  const [what = ""] = message.replace(/^Invalid TOML document: /, "").split("\n");
+  const line = lineIn(message);
+  return line === undefined || what.includes(`line ${line}`) ? what : `line ${line}: ${what}`;
+}
+
+/** The line that a parser's message is about: in words, or the one above a caret. */
+function lineIn(message: string): string | undefined {
+  return /\bline (\d+)/.exec(message)?.[1] ?? /^(\d+):[^\n]*\n *\^/m.exec(message)?.[1];
 }
 
 /**
@@ -136,6 +140,7 @@ class Reader implements DecodedFile {
     for (const [name, table] of Object.entries(tables)) {
       const entry = new Reader();
       const keys = [...at, name];
+      if (name === "__proto__") throw new Misfit(keys, "no entry can have this name");
       entry.#section(setting.of, [], tableAt(keys, table), keys);
       this.unknown.push(...entry.unknown);
       this.assignments.push({

@@ -42,15 +42,7 @@ export async function checkHost(config: Config, searchPath: string): Promise<Hos
   return { config: { ...config, runtime: { ...config.runtime, runtimes } }, messages };
 }
 
-function refuseUnbuiltDrivers({ crio, runtime }: Config): void {
-  if (runtime.cgroup_manager === "systemd") {
-    throw new CridError(
-      "unimplemented",
-      'cgroup_manager = "systemd" is not built in this release: set cgroup_manager = "cgroupfs" ' +
-        "in [crio.runtime] or pass --cgroup-manager=cgroupfs, and set cgroupDriver: cgroupfs for " +
-        "the kubelet",
-    );
-  }
+function refuseUnbuiltDrivers({ crio }: Config): void {
   if (crio.storage_driver !== "overlay") {
     throw new CridError(
       "unimplemented",
@@ -80,10 +72,12 @@ async function checkHandler(
   if (handler.runtime_config_path !== "") {
     throw invalid('runtime_config_path can only be used with runtime_type = "vm"');
   }
-  if (!["", "pod"].includes(handler.monitor_cgroup) && runtime.cgroup_manager === "cgroupfs") {
+  const { monitor_cgroup } = handler;
+  const slices = runtime.cgroup_manager === "systemd";
+  if (!["", "pod"].includes(monitor_cgroup) && !(slices && monitor_cgroup.endsWith(".slice"))) {
     throw invalid(
-      `monitor_cgroup ${JSON.stringify(handler.monitor_cgroup)}: with cgroup_manager = ` +
-        '"cgroupfs" it must be "pod" or empty',
+      `monitor_cgroup ${JSON.stringify(monitor_cgroup)}: with cgroup_manager = ` +
+        `"${runtime.cgroup_manager}" it must be "pod"${slices ? ", a slice" : ""} or empty`,
     );
   }
   return {

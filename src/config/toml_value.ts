@@ -2,8 +2,8 @@ import { errorMessage } from "../failure/mod.ts";
 import { parseDuration } from "./duration.ts";
 import type { ScalarSetting } from "./setting.ts";
 
-/** A value as `@std/toml` gives it when integers come as bigint. */
-export type Toml = string | boolean | number | bigint | Date | readonly Toml[] | TomlTable;
+/** A value as `@std/toml` gives it. */
+export type Toml = string | boolean | number | Date | readonly Toml[] | TomlTable;
 export type TomlTable = { readonly [key: string]: Toml };
 
 export function isTable(value: Toml): value is TomlTable {
@@ -23,7 +23,7 @@ export function parseToml(setting: ScalarSetting, value: Toml): unknown {
     case "boolean":
       return expect(value, typeof value === "boolean", "true or false");
     case "integer":
-      return safeInteger(expect(value, typeof value === "bigint", "an integer"));
+      return safeInteger(expect(value, Number.isInteger(value), "an integer"));
     case "duration":
       return duration(value);
     case "list":
@@ -43,7 +43,7 @@ export function parseToml(setting: ScalarSetting, value: Toml): unknown {
 
 /** A text as Go writes it, or nanoseconds. */
 function duration(value: Toml): number {
-  if (typeof value === "bigint") return safeInteger(value) / 1e6;
+  if (Number.isInteger(value)) return safeInteger(value) / 1e6;
   expect(value, typeof value === "string", 'a duration such as "30s"');
   try {
     return parseDuration(value as string);
@@ -70,10 +70,8 @@ export function nameOf(value: Toml): string {
       return "a string";
     case "boolean":
       return "a boolean";
-    case "bigint":
-      return "an integer";
     case "number":
-      return "a float";
+      return Number.isInteger(value) ? "an integer" : "a float";
   }
   if (Array.isArray(value)) return "an array";
   return value instanceof Date ? "a date" : "a table";

