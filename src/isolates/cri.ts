@@ -1,4 +1,3 @@
-import { join } from "@std/path";
 import { createCgroupDriver } from "../cgroup/mod.ts";
 import { type Config, printToml } from "../config/mod.ts";
 import { createImages, registriesFiles } from "../image/mod.ts";
@@ -32,7 +31,7 @@ export async function startCri(
 ): Promise<Cri> {
   startThrough(installation.native);
   await using resources = new AsyncDisposableStack();
-  const cgroups = await createCgroupDriver({ manager: "cgroupfs" });
+  const cgroups = await createCgroupDriver({ manager: config.runtime.cgroup_manager });
   const store = resources.use(
     await openStore(storeOptions(config)),
   );

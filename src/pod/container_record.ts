@@ -17,7 +17,6 @@ import { fromRfc3339, toRfc3339 } from "./time.ts";
 const RESOURCES_KEY = "dev.crid.resources";
 
 export function containerMetadataJson(
-  id: string,
   config: ContainerConfig,
   sandbox: Sandbox,
   imageId: string,
