@@ -10,7 +10,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_PATH, exit, start } from "../../src/linux/mod.ts";
 import { type CriClient, criClient } from "./cri_client.ts";
-import type { Isolation } from "./isolation.ts";
+import { DIE_WITH_PARENT, type Isolation } from "./isolation.ts";
 import { leftovers, removeNode } from "./leftovers.ts";
 import { makeNode, type Node, type NodeOptions } from "./node.ts";
 
@@ -96,6 +96,7 @@ export class Crid implements AsyncDisposable {
     const { node, isolation } = this;
     const [command, ...args] = [
       ...isolation?.through ?? [],
+      ...DIE_WITH_PARENT,
       ...cridCommand(),
       ...["--config", node.config, "--config-dir", node.configDropIns, "--log-level", "debug"],
       ...this.#options.args ?? [],

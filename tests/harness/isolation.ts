@@ -15,6 +15,9 @@ export interface Isolation extends AsyncDisposable {
   readonly pid: number;
 }
 
+/** Put before a command line: the program does not outlive a test process that is killed. */
+export const DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"] as const;
+
 /** Where hybrid cgroup hosts mount the second version beside the first. */
 const UNIFIED = "/sys/fs/cgroup/unified";
 

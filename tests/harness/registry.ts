@@ -5,6 +5,7 @@
  */
 import { createInterface } from "node:readline";
 import { join } from "@std/path";
+import { DIE_WITH_PARENT } from "./isolation.ts";
 import { DEFAULT_PATH, exit, start } from "../../src/linux/mod.ts";
 
 /** A running registry; disposing it stops it and deletes what was pushed. */
@@ -36,7 +37,11 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   if (options.htpasswd !== undefined) {
     await Deno.writeTextFile(join(directory, "htpasswd"), `${options.htpasswd}\n`);
   }
-  const [command, ...args] = [...options.through ?? [], "docker-registry", "serve", config];
+  const [command, ...args] = [
+    ...options.through ?? [],
+    ...DIE_WITH_PARENT,
+    ...["docker-registry", "serve", config],
+  ];
   const child = start(command!, args, {
     env: { PATH: DEFAULT_PATH, OTEL_TRACES_EXPORTER: "none" },
     stdio: ["ignore", "ignore", "pipe"],
