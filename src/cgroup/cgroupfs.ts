@@ -2,6 +2,7 @@ import { normalize } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { KernelFileError, writeSlowKernelFile } from "../linux/mod.ts";
 import { killFrozen, killUnified } from "./kill.ts";
+import { containerPath, sandboxPath } from "./container_path.ts";
 import { type CgroupLayout, isNamed } from "./layout.ts";
 import { cgroupTree, makeCgroup, removeTree, treeProcesses } from "./tree.ts";
 import type { CgroupDetails, CgroupDriver, CgroupPressure, CgroupStats } from "./types.ts";
@@ -43,20 +44,25 @@ export class CgroupfsDriver implements CgroupDriver {
   }
 
   specPath(parent: string, id: string): string {
-    return this.containerPath(parent, id);
+    return containerPath(this.parent(parent), id);
   }
 
   containerPath(parent: string, id: string): string {
-    return `${this.parent(parent).replace(/\/$/, "")}/crio-${id}`;
+    return containerPath(parent || DEFAULT_PARENT, id);
+  }
+
+  /** CRI-O, too, moves monitors with this driver only to limit their CPUs. */
+  monitorPath(): undefined {
+    return undefined;
   }
 
   // deno-lint-ignore require-await
   async createSandbox(parent: string, id: string): Promise<void> {
-    this.#make(this.containerPath(parent, id));
+    this.#make(sandboxPath(this.parent(parent), id));
   }
 
   async removeSandbox(parent: string, id: string): Promise<void> {
-    await this.remove(this.containerPath(parent, id));
+    await this.remove(sandboxPath(parent || DEFAULT_PARENT, id));
   }
 
   async place(path: string, pid: number): Promise<void> {

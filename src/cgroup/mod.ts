@@ -6,4 +6,5 @@
 
 export type * from "./types.ts";
 export { type CgroupOptions, createCgroupDriver } from "./driver.ts";
+export { SYSTEMD_SOCKETS } from "./systemd/manager.ts";
 export { type CgroupLayout, detectLayout, type Hierarchy } from "./layout.ts";

@@ -112,6 +112,12 @@ export interface CgroupDriver {
   specPath(parent: string, id: string): string;
   /** Where the container's cgroup is. */
   containerPath(parent: string, id: string): string;
+  /**
+   * Where a container's monitor belongs; `undefined` leaves it where crid is.
+   *
+   * @param monitorCgroup `monitor_cgroup` of the runtime handler.
+   */
+  monitorPath(parent: string, id: string, monitorCgroup: string): string | undefined;
   /** Makes the pod's own directory in each hierarchy, so that cAdvisor finds a pod without infra. */
   createSandbox(parent: string, id: string): Promise<void>;
   removeSandbox(parent: string, id: string): Promise<void>;

@@ -2,6 +2,7 @@ import type { Command } from "./command.ts";
 import { CHECK, PUBLISH, WIPE } from "./commands/not_built.ts";
 import { COMPLETION } from "./commands/completion.ts";
 import { CONFIG } from "./commands/config.ts";
+import { INSTALL, UNINSTALL } from "./commands/install.ts";
 import { HELP_COMMAND, MAN, MARKDOWN } from "./commands/manual.ts";
 import { SERVE } from "./commands/serve.ts";
 import { STATUS } from "./commands/status.ts";
@@ -15,10 +16,12 @@ export const CRID: Command = {
     COMPLETION,
     CONFIG,
     HELP_COMMAND,
+    INSTALL,
     MAN,
     MARKDOWN,
     PUBLISH,
     STATUS,
+    UNINSTALL,
     VERSION,
     WIPE,
   ],

@@ -40,8 +40,9 @@ log at start when they are set.
 ## Where crid differs from CRI-O
 
 - Unknown keys are reported in the log. CRI-O ignores them silently.
-- \`cgroup_manager = "systemd"\`, the default, is accepted but not built yet: \`crid\` refuses to serve
-  with it and asks for \`cgroupfs\`.
+- \`cgroup_manager = "systemd"\`, the default, is refused on a host that does not run systemd.
+- The watchdog of systemd hears from \`crid\` as long as its socket answers; a network that is not ready
+  does not end the daemon.
 - \`storage_driver\`: only \`overlay\` serves.
 - \`pinns_path = ""\` means crid's own pinns, not one in \`$PATH\`.
 - \`pause_image\` is never pulled; crid has its own pause program.

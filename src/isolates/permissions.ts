@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { SYSTEMD_SOCKETS } from "../cgroup/mod.ts";
 import type { Config } from "../config/mod.ts";
 import { registryOptions, registryReadPaths } from "../image/mod.ts";
 
@@ -28,12 +29,16 @@ export function permissionsOf(name: IsolateName, config: Config): Deno.Permissio
 /**
  * `cri` drives runtimes, plugins and mounts. The kubelet may name any path of the host as a mount
  * source or log directory, so files cannot be fenced; the network can: it reaches nothing but its
- * own sockets.
+ * own sockets, and systemd's where that makes the cgroups.
  */
 function criPermissions(config: Config): Deno.PermissionOptionsObject {
   const { listen, stream_address, stream_port } = config.api;
+  const systemd = config.runtime.cgroup_manager === "systemd" ? SYSTEMD_SOCKETS : [];
   return {
-    net: [`unix:${listen}`, hostAndPort(stream_address, stream_port)],
+    net: [
+      ...[listen, ...systemd].map((path) => `unix:${path}`),
+      hostAndPort(stream_address, stream_port),
+    ],
     run: true,
     ffi: true,
     read: true,

@@ -4,6 +4,7 @@ import { log, logForWorker, type WorkerLog } from "../observe/mod.ts";
 import type { FromCri, Installation, PullRole, ToCri, ToPull } from "./messages.ts";
 import { releaseAbandonedLocks } from "../storage/mod.ts";
 import { storeOptions } from "./options.ts";
+import { answersOn, serviceEnvironment, ServiceManager } from "./service_manager.ts";
 import { spawnIsolate } from "./spawn.ts";
 
 /** A worker that dies at once is not started again at once: milliseconds, doubled up to the longest. */
@@ -13,6 +14,8 @@ const LONGEST_RESTART_MS = 10_000;
 const HEALTHY_MS = 60_000;
 /** A first start that fails so often has a reason that waiting does not cure. */
 const MOST_FAILED_STARTS = 2;
+/** A server that takes longer to tell about itself is not well. */
+const HEALTH_MS = 10_000;
 /** How long a clean shutdown may take before the rest is left to the next start. */
 const SHUTDOWN_MS = 30_000;
 
@@ -32,6 +35,7 @@ class Supervisor implements Disposable {
   readonly #config: Config;
   readonly #installation: Installation;
   readonly #pullers = new Map<number, Worker>();
+  readonly #service: ServiceManager;
   readonly #exit = Promise.withResolvers<number>();
   #cri: Worker | undefined;
   #startedAt = 0;
@@ -44,6 +48,10 @@ class Supervisor implements Disposable {
   constructor(config: Config, installation: Installation) {
     this.#config = config;
     this.#installation = installation;
+    this.#service = new ServiceManager(
+      serviceEnvironment(Deno.env, Deno.pid),
+      () => answersOn(config.api.listen, HEALTH_MS),
+    );
   }
 
   async run(): Promise<number> {
@@ -56,6 +64,7 @@ class Supervisor implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSignalListener("SIGTERM", this.#onSignal);
     Deno.removeSignalListener("SIGINT", this.#onSignal);
+    this.#service[Symbol.dispose]();
     this.#cri?.terminate();
     this.#releaseAll();
   }
@@ -78,6 +87,7 @@ class Supervisor implements Disposable {
     switch (message.kind) {
       case "ready":
         this.#everReady = true;
+        this.#service.ready();
         break;
       case "failed":
         log.error(message.message);
@@ -154,6 +164,7 @@ class Supervisor implements Disposable {
   #stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#service.stopping();
     log.info("Shutting down; containers keep running");
     this.#toCri({ kind: "stop" });
     setTimeout(() => {

@@ -34,6 +34,7 @@ export {
 export { deviceNumber, deviceParts, FileType, mknod } from "./node.ts";
 export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from "./xattr.ts";
 export { type LockMode, OfdLock } from "./lock.ts";
+export { sendDatagram } from "./datagram.ts";
 export { PidFd } from "./pidfd.ts";
 export {
   type MadeFile,

@@ -11,6 +11,7 @@ import { containerAnnotations, containerMetadataJson } from "./container_record.
 import { handlerNamed, type PodContext, reportUndo } from "./context.ts";
 import { removeIfAny, writeFileAtomic } from "./files.ts";
 import { mountImageVolumes, releaseImageVolumes } from "./image_volumes.ts";
+import { monitorPlacer } from "./monitor_cgroup.ts";
 import { containerName, newId } from "./names.ts";
 import { namespaceRefs } from "./namespace_refs.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -132,6 +133,7 @@ export async function makeContainer(
       logSizeMax: options.logSizeMax,
       noPivot: options.noPivot,
       systemdCgroup: cgroups.kind === "systemd",
+      placeMonitor: monitorPlacer(context, pod.cgroupParent, id, handler),
     }).catch(async (error) => {
       if (logPath !== "") await removeIfAny(logPath);
       throw error;

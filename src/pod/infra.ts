@@ -13,6 +13,7 @@ import type { PodContext } from "./context.ts";
 import { handlerNamed } from "./context.ts";
 import { writeFileAtomic } from "./files.ts";
 import { infraStateJson } from "./container_record.ts";
+import { monitorPlacer } from "./monitor_cgroup.ts";
 import { infraName } from "./names.ts";
 import { namespaceRefs } from "./namespace_refs.ts";
 import { processEnd } from "./process_end.ts";
@@ -66,6 +67,7 @@ export async function startInfra(
     logSizeMax: options.logSizeMax,
     noPivot: options.noPivot,
     systemdCgroup: context.cgroups.kind === "systemd",
+    placeMonitor: monitorPlacer(context, sandbox.parts.cgroupParent, id, handler),
   });
   await startContainer(handler, id);
   sandbox.infra = created.init;

@@ -98,7 +98,6 @@ export const RUNTIME = {
     default: ["/usr/share/containers/oci/hooks.d"],
     flag: "hooks-dir",
     env: ["CONTAINER_HOOKS_DIR"],
-    built: false,
     doc: "Directories with OCI hooks (oci-hooks); on equal file names the last directory counts.",
   },
   default_capabilities: {
@@ -139,7 +138,6 @@ export const RUNTIME = {
     default: 0,
     flag: "min-injected-gomaxprocs",
     env: ["CONTAINER_INJECT_GOMAXPROCS"],
-    built: false,
     check: notNegative("min_injected_gomaxprocs"),
     doc: "Least value of the GOMAXPROCS variable that containers without a CPU limit get; 0 " +
       "injects none.",
@@ -167,7 +165,6 @@ export const RUNTIME = {
     default: ["/dev/fuse", "/dev/net/tun"],
     flag: "allowed-devices",
     env: ["CONTAINER_ALLOWED_DEVICES"],
-    built: false,
     doc: "Devices that pods may ask for with the annotation devices.crio.io.",
   },
   additional_devices: {
@@ -185,7 +182,6 @@ export const RUNTIME = {
     flag: "cdi-spec-dirs",
     env: ["CONTAINER_CDI_SPEC_DIRS"],
     reload: true,
-    built: false,
     doc: "Directories with CDI specifications; later ones win.",
   },
   device_ownership_from_security_context: {
@@ -281,15 +277,13 @@ export const RUNTIME = {
     choices: ["systemd", "cgroupfs"],
     flag: "cgroup-manager",
     env: ["CONTAINER_CGROUP_MANAGER"],
-    doc: "Who makes cgroups: systemd or cgroupfs. It must be what the kubelet uses. crid serves " +
-      "with cgroupfs and refuses to start with systemd for now.",
+    doc: "Who makes cgroups: systemd or cgroupfs. It must be what the kubelet uses.",
   },
   default_mounts_file: {
     type: "string",
     default: "",
     flag: "default-mounts-file",
     env: ["CONTAINER_DEFAULT_MOUNTS_FILE"],
-    built: false,
     doc: 'File with host:container mounts for every container; "" means ' +
       "/etc/containers/mounts.conf or /usr/share/containers/mounts.conf.",
   },
@@ -485,7 +479,6 @@ export const RUNTIME = {
     flag: "timezone",
     aliases: ["tz"],
     env: ["CONTAINER_TIME_ZONE"],
-    built: false,
     check: timezone,
     doc: "Time zone of containers, an IANA name or Local for the host's; \"\" leaves the image's.",
   },

@@ -57,7 +57,6 @@ export const RUNTIME_HANDLER = {
   monitor_cgroup: {
     type: "string",
     default: "",
-    built: false,
     doc: "Where monitors run: pod for the pod's cgroup, or a slice with the systemd cgroup " +
       'manager. "" means system.slice with systemd, and crid\'s own cgroup with cgroupfs.',
   },

@@ -1,0 +1,101 @@
+import { request } from "node:http";
+import { errorMessage } from "../failure/mod.ts";
+import { sendDatagram } from "../linux/mod.ts";
+import { log } from "../observe/mod.ts";
+
+/** What systemd has put into the environment of a service; sd_notify(3), sd_watchdog_enabled(3). */
+export interface ServiceEnvironment {
+  /** `NOTIFY_SOCKET`: a path, or `@name` for an abstract socket. */
+  readonly socket: string | undefined;
+  /** Milliseconds after which a silent service counts as stuck. */
+  readonly watchdogMs: number | undefined;
+}
+
+/** Reads the environment; what was meant for another process is not for us. */
+export function serviceEnvironment(
+  env: { get(name: string): string | undefined },
+  pid: number,
+): ServiceEnvironment {
+  const socket = env.get("NOTIFY_SOCKET") || undefined;
+  const microseconds = Number(env.get("WATCHDOG_USEC") ?? "");
+  const watched = env.get("WATCHDOG_PID") ?? String(pid);
+  const usable = socket !== undefined && microseconds > 0 && watched === String(pid);
+  return { socket, watchdogMs: usable ? microseconds / 1000 : undefined };
+}
+
+/**
+ * Tells systemd how the service is. Without systemd it does nothing. Losing touch with it is logged
+ * and harms nobody.
+ */
+export class ServiceManager implements Disposable {
+  readonly #environment: ServiceEnvironment;
+  readonly #healthy: () => Promise<void>;
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param healthy Asked before the watchdog is told that all is well; rejects when it is not. */
+  constructor(environment: ServiceEnvironment, healthy: () => Promise<void>) {
+    this.#environment = environment;
+    this.#healthy = healthy;
+  }
+
+  /** The service serves; from now on the watchdog hears of it. */
+  ready(): void {
+    this.#notify("READY=1");
+    const { watchdogMs } = this.#environment;
+    if (watchdogMs === undefined || this.#watchdog !== undefined) return;
+    log.info(`Telling the watchdog of systemd every ${watchdogMs / 2000} s that all is well`);
+    const again = () => {
+      this.#watchdog = setTimeout(() => void this.#reassure().finally(again), watchdogMs / 2);
+    };
+    again();
+  }
+
+  /** The service is about to end. */
+  stopping(): void {
+    this.#notify("STOPPING=1");
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#watchdog);
+  }
+
+  async #reassure(): Promise<void> {
+    try {
+      await this.#healthy();
+      this.#notify("WATCHDOG=1");
+    } catch (error) {
+      log.error(`not telling the watchdog that all is well: ${errorMessage(error)}`);
+    }
+  }
+
+  #notify(state: string): void {
+    const { socket } = this.#environment;
+    if (socket === undefined) return;
+    try {
+      sendDatagram(socket, state);
+    } catch (error) {
+      log.warn(`tell systemd ${state}: ${errorMessage(error)}`);
+    }
+  }
+}
+
+/**
+ * Asks a server over its own socket, as any client would, so that everything between has to work.
+ *
+ * @throws When there is no good answer within `timeoutMs`.
+ */
+export function answersOn(socketPath: string, timeoutMs: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const signal = AbortSignal.timeout(timeoutMs);
+  const call = request({ socketPath, path: "/info", agent: false, signal }, (response) => {
+    response.resume();
+    response.on("error", reject);
+    response.on("end", () => {
+      if (response.statusCode === 200) resolve();
+      else reject(new Error(`${socketPath} answers ${response.statusCode}`));
+    });
+  });
+  call.on("error", reject);
+  call.end();
+  return promise;
+}

@@ -1,0 +1,153 @@
+/**
+ * One boot of a virtual node for one job: a directory goes in as a disk, its output is streamed, and
+ * its exit code and result files come out.
+ *
+ * @module
+ */
+import type { ChildProcess } from "node:child_process";
+import { join } from "@std/path";
+import { createInterface } from "node:readline";
+import { exit, killGroup, run, start } from "../../src/linux/mod.ts";
+import type { VmImage } from "./image.ts";
+
+export interface JobOptions {
+  readonly image: VmImage;
+  /** Becomes the second disk, `/job` in the machine. Its program `run` is the job. */
+  readonly directory: string;
+  /** Milliseconds for everything. */
+  readonly timeoutMs: number;
+  /** Added to the kernel's command line. */
+  readonly kernelArguments?: readonly string[];
+  /** Called with every line that the job prints. */
+  readonly onOutput?: (line: string) => void;
+}
+
+export interface JobResult {
+  /** `undefined` when the machine ended without one, or its time was up. */
+  readonly code: number | undefined;
+  /** What the job printed. */
+  readonly output: string;
+  /** What the kernel and systemd printed. */
+  readonly console: string;
+  /** Text of each file in the job's `results/`. */
+  readonly results: ReadonlyMap<string, string>;
+}
+
+const MEMORY = "3072";
+const CPUS = "2";
+/** Room on the job's disk beyond what is put there. */
+const DISK_ROOM = 512 * 1024 * 1024;
+const KERNEL_ARGUMENTS = [
+  "root=/dev/vda",
+  "rw",
+  "console=ttyS0",
+  // Debian has both off by default.
+  "lsm=landlock,lockdown,yama,apparmor,bpf",
+  "psi=1",
+  "panic=-1",
+  // Nobody is attacked here, and emulated barriers are slow.
+  "mitigations=off",
+  // What udev would load for hardware that nobody uses, or for speed that emulation does not have.
+  `modprobe.blacklist=${
+    [
+      ...["ata_piix", "ata_generic", "pata_acpi", "psmouse", "button", "pcspkr", "i2c_piix4"],
+      ...["aesni_intel", "ghash_clmulni_intel", "crct10dif_pclmul", "crc32_pclmul", "sha512_ssse3"],
+      ...["sha256_ssse3", "sha1_ssse3", "intel_rapl_msr", "floppy", "evdev", "rapl", "joydev"],
+    ].join(",")
+  }`,
+];
+
+/** Boots the image, runs the job and powers off. */
+export async function runJob(options: JobOptions): Promise<JobResult> {
+  const work = await Deno.makeTempDir({ prefix: "crid-vm-" });
+  try {
+    const disk = join(work, "job.ext4");
+    await makeDisk(options.directory, disk);
+    const { output, console } = await boot(options, disk, work);
+    // The machine may not have unmounted it; 1 means that there was something to set right.
+    await run("e2fsck", ["-fy", disk]);
+    const code = Number.parseInt(await readFromDisk(disk, "/exit"), 10);
+    const results = await readResults(disk, work);
+    return { code: Number.isNaN(code) ? undefined : code, output, console, results };
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+async function makeDisk(directory: string, disk: string): Promise<void> {
+  const size = await tool("du", ["-s", "--block-size=1", directory]);
+  const kilobytes = Math.ceil((Number.parseInt(size, 10) * 1.1 + DISK_ROOM) / 1024);
+  const args = ["-q", "-F", "-t", "ext4", "-L", "job", "-d", directory, disk, `${kilobytes}k`];
+  await tool("mke2fs", args);
+}
+
+async function boot(
+  options: JobOptions,
+  disk: string,
+  work: string,
+): Promise<{ output: string; console: string }> {
+  const consoleFile = join(work, "console");
+  const child = start("qemu-system-x86_64", machine(options, disk, work), {
+    // The image stays as it is: what the machine writes to it goes here.
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", TMPDIR: work },
+    // An input that has ended would take the port away from the machine.
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const lines: string[] = [];
+  for (const stream of [child.stdout!, child.stderr!]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      lines.push(line);
+      options.onOutput?.(line);
+    });
+  }
+  await endOf(child, options.timeoutMs);
+  return { output: lines.join("\n"), console: await Deno.readTextFile(consoleFile) };
+}
+
+async function endOf(child: ChildProcess, timeoutMs: number): Promise<void> {
+  using _kill = { [Symbol.dispose]: () => killGroup(child) };
+  const timer = setTimeout(() => killGroup(child), timeoutMs);
+  await exit(child, "qemu-system-x86_64").finally(() => clearTimeout(timer));
+}
+
+function machine({ image, kernelArguments }: JobOptions, disk: string, work: string): string[] {
+  const drive = (file: string, more: string) =>
+    `file=${file},format=raw,if=virtio,cache=unsafe,aio=threads${more}`;
+  const append = [...KERNEL_ARGUMENTS, ...kernelArguments ?? []].join(" ");
+  return [
+    // In software: it works everywhere. A fifth level of page tables only makes it slower.
+    ...["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,svm=off"],
+    ...["-smp", CPUS, "-m", MEMORY, "-nodefaults", "-display", "none", "-nic", "none"],
+    ...["-device", "virtio-rng-pci"],
+    ...["-kernel", image.kernel, "-initrd", image.initrd, "-append", append],
+    ...["-drive", drive(image.disk, ",snapshot=on"), "-drive", drive(disk, "")],
+    ...["-chardev", `file,id=console,path=${join(work, "console")}`, "-serial", "chardev:console"],
+    ...["-device", "virtio-serial-pci", "-chardev", "stdio,id=job,signal=off"],
+    ...["-device", "virtserialport,chardev=job,name=job"],
+  ];
+}
+
+async function readResults(disk: string, work: string): Promise<Map<string, string>> {
+  const target = join(work, "results");
+  await Deno.mkdir(target);
+  await tool("debugfs", ["-R", `rdump /results ${target}`, disk]);
+  const results = new Map<string, string>();
+  const directory = join(target, "results");
+  if (!await Deno.stat(directory).then(() => true, () => false)) return results;
+  for await (const { name, isFile } of Deno.readDir(directory)) {
+    if (isFile) results.set(name, await Deno.readTextFile(join(directory, name)));
+  }
+  return results;
+}
+
+/** Empty when the file is not there. */
+async function readFromDisk(disk: string, path: string): Promise<string> {
+  return await tool("debugfs", ["-R", `cat ${path}`, disk]);
+}
+
+async function tool(command: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(command, args, { timeoutMs: 10 * 60_000 });
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")}: ${code}: ${text(stderr)}`);
+  return text(stdout);
+}
