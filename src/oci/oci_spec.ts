@@ -43,10 +43,20 @@ export type OciSpec = {
     uidMappings?: { containerID: number; hostID: number; size: number }[];
     gidMappings?: { containerID: number; hostID: number; size: number }[];
   }[];
-  hooks?: Record<string, unknown>;
+  /** By the stage that they run in: `createRuntime`, `poststop` … */
+  hooks?: Record<string, OciHook[]>;
   annotations: Record<string, string>;
   linux: OciLinux;
 };
+
+/** A program that the runtime runs at a point of a container's life. */
+export interface OciHook {
+  readonly path: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
+}
 
 /** A device node for the container. */
 export interface OciDevice {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { CridError } from "../failure/mod.ts";
 import { lastMessage, runtime, runtimeMessage, runtimeOk } from "./command.ts";
-import { ociResources } from "./spec/resources.ts";
+import { ociResources, swapAccounting } from "./spec/resources.ts";
 import type { LinuxResources, RuntimeHandler, RuntimeState } from "./types.ts";
 
 const STATUSES: ReadonlySet<string> = new Set([
@@ -95,7 +95,8 @@ export async function updateContainer(
     throw new CridError("invalid_argument", `update container ${id}: negative memory limit`);
   }
   const swap = resources.memoryLimit > 0 ? { memorySwapLimit: resources.memoryLimit } : {};
-  const asked = ociResources({ ...resources, ...swap, hugepageLimits: [] });
+  const wanted = { ...resources, ...swap, hugepageLimits: [] };
+  const asked = ociResources(wanted, swapAccounting());
   await runtimeOk(handler, `update container ${id}`, ["update", "--resources", "-", id], {
     stdin: JSON.stringify(asked),
   });

@@ -144,6 +144,15 @@ export interface SpecInput {
   readonly idMaps: IdMaps | undefined;
   /** Directory for files that the spec needs (a generated passwd), the container's run directory. */
   readonly runDir: string;
+  /**
+   * `infra` for the process that holds a pod's namespaces: hooks, secrets, CDI and the like are not
+   * for it. Default `workload`.
+   */
+  readonly role?: "workload" | "infra";
+  /** Qualified CDI names that the client asks for: `vendor.com/class=name`. */
+  readonly cdiDevices?: readonly string[];
+  /** Labels of the pod. */
+  readonly podLabels?: Readonly<Record<string, string>>;
 }
 
 /** What building a spec has decided, besides the spec itself. */
@@ -305,6 +314,16 @@ export interface SpecDefaults {
   /** `host[:container][:rwm]`. */
   readonly additionalDevices: readonly string[];
   readonly deviceOwnershipFromSecurityContext: boolean;
+  /** Devices of the host that the annotation `devices.crio.io` may name. */
+  readonly allowedDevices: readonly string[];
+  readonly cdiSpecDirs: readonly string[];
+  readonly hooksDirs: readonly string[];
+  /** `""`: mounts.conf of /etc/containers or /usr/share/containers. */
+  readonly defaultMountsFile: string;
+  /** IANA name, `Local`, or `""` for the image's. */
+  readonly timezone: string;
+  /** 0 injects none. */
+  readonly minInjectedGomaxprocs: number;
   readonly seccompProfile: string;
   readonly privilegedSeccompProfile: string;
   readonly apparmorProfile: string;

@@ -1,7 +1,11 @@
 import type { BuiltSpec, OciSpec, RuntimeHandler, SpecDefaults, SpecInput } from "../types.ts";
+import { cdiStage } from "../cdi/stage.ts";
+import { hooksStage } from "../hooks/stage.ts";
 import { capabilitiesStage } from "./capabilities.ts";
 import { devicesStage } from "./devices.ts";
 import type { SpecDraft, Stage } from "./draft.ts";
+import { fipsStage } from "./fips.ts";
+import { gomaxprocsStage } from "./gomaxprocs.ts";
 import { imageVolumesStage } from "./image_volumes.ts";
 import { limitsStage } from "./limits.ts";
 import { mountsStage } from "./mounts.ts";
@@ -9,16 +13,23 @@ import { namespacesStage } from "./namespaces.ts";
 import { processStage } from "./process.ts";
 import { resourcesStage } from "./resources.ts";
 import { rootfsStage } from "./rootfs.ts";
+import { secretsStage } from "./secrets.ts";
 import { securityStage } from "./security.ts";
+import { systemdStage } from "./systemd.ts";
+import { timezoneStage } from "./timezone.ts";
 import { specVersion } from "./version.ts";
 import { userStage } from "./user.ts";
 
 /** The order matters: mounts need the user, seccomp the capabilities. */
 const STAGES: readonly Stage[] = [
   processStage,
+  systemdStage,
+  gomaxprocsStage,
   userStage,
   capabilitiesStage,
   namespacesStage,
+  secretsStage,
+  fipsStage,
   mountsStage,
   imageVolumesStage,
   devicesStage,
@@ -26,6 +37,9 @@ const STAGES: readonly Stage[] = [
   limitsStage,
   securityStage,
   rootfsStage,
+  timezoneStage,
+  hooksStage,
+  cdiStage,
 ];
 
 /**

@@ -1,6 +1,8 @@
 import { hasIdMaps, hostId } from "../../security/mod.ts";
 import type { NamespaceRef, SpecMount } from "../types.ts";
+import { annotation, SpecAnnotation } from "./annotations.ts";
 import { isPrivileged, type SpecDraft } from "./draft.ts";
+import { runsSystemd, systemdMounts } from "./systemd.ts";
 
 /** What is writable still when `read_only` makes the root read-only. */
 const WRITABLE = ["/run", "/tmp", "/var/tmp"];
@@ -29,11 +31,19 @@ export function defaultMounts(draft: SpecDraft): SpecMount[] {
       : mount("/sys", "sysfs", ["nosuid", "noexec", "nodev", access]),
     mount("/sys/fs/cgroup", "cgroup", [
       ...["nosuid", "noexec", "nodev", "relatime"],
-      access,
+      ownsCgroup(draft) ? "rw" : access,
     ]),
+    ...systemdMounts(draft),
     ...(defaults.readOnly && !isPrivileged(draft) ? WRITABLE.map(scratch) : []),
     ...(hostNetwork && !asksFor(draft, "/etc/hosts") ? [hostsFile(draft)] : []),
   ];
+}
+
+/** On v2 a container may change its own cgroup and no other: that can be asked for. */
+function ownsCgroup(draft: SpecDraft): boolean {
+  if (draft.defaults.cgroup.version !== 2) return false;
+  const { annotations } = draft.input;
+  return runsSystemd(draft) || annotation(annotations, SpecAnnotation.cgroupWritable) === "true";
 }
 
 /** Group 5 is tty by convention; a user namespace may not have it. */

@@ -3,6 +3,7 @@ import { CridError } from "../../failure/mod.ts";
 import { isErrno, kernelFileExists, stat } from "../../linux/mod.ts";
 import { hasIdMaps } from "../../security/mod.ts";
 import type { DeviceRequest, OciDevice, OciResources } from "../types.ts";
+import { annotation, SpecAnnotation } from "./annotations.ts";
 import { deviceFrom, devicesBelow, isDirectory } from "./device_nodes.ts";
 import { isPrivileged, type SpecDraft } from "./draft.ts";
 
@@ -19,7 +20,11 @@ export function devicesStage(draft: SpecDraft): void {
       devices.set(device.path, device);
     }
   }
-  const requests = [...defaults.additionalDevices.map(parseDevice), ...input.devices];
+  const requests = [
+    ...defaults.additionalDevices.map(parseDevice),
+    ...annotatedDevices(draft),
+    ...input.devices,
+  ];
   for (const request of requests) {
     if (allHostDevices) refuseHidden(request);
     for (const device of requested(request)) {
@@ -32,6 +37,20 @@ export function devicesStage(draft: SpecDraft): void {
   const list = Array.from(devices.values());
   if (list.length > 0) spec.linux.devices = list;
   (spec.linux.resources ??= {}).devices = rules;
+}
+
+/** @throws {CridError} `invalid_argument` for a device that `allowed_devices` does not name. */
+function annotatedDevices({ input, defaults }: SpecDraft): DeviceRequest[] {
+  if (input.role === "infra") return [];
+  const text = annotation(input.annotations, SpecAnnotation.devices) ?? "";
+  const requests = text.split(",").map((part) => part.trim()).filter((part) => part !== "")
+    .map(parseDevice);
+  const refused = requests.find(({ hostPath }) => !defaults.allowedDevices.includes(hostPath));
+  if (refused === undefined) return requests;
+  throw new CridError(
+    "invalid_argument",
+    `device ${refused.hostPath} is specified but is not in allowed_devices`,
+  );
 }
 
 /** `host[:container][:permissions]`. */

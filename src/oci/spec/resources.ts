@@ -1,6 +1,7 @@
 import { CridError } from "../../failure/mod.ts";
 import { kernelFileExists } from "../../linux/mod.ts";
 import type { LinuxResources, OciResources } from "../types.ts";
+import { containerAnnotation, parseUnified, SpecAnnotation } from "./annotations.ts";
 import type { SpecDraft } from "./draft.ts";
 
 /** cgroup limits, as far as the host has the controllers. */
@@ -10,10 +11,14 @@ export function resourcesStage({ input, defaults, handler, spec }: SpecDraft): v
   const resources = spec.linux.resources ??= {};
   if (asked !== undefined) {
     checkMemory(asked, handler.minimumMemory);
-    Object.assign(resources, ociResources(asked, hasSwapAccounting(version)));
+    Object.assign(resources, ociResources(asked, swapAccounting()));
     if (!controllers.has("hugetlb")) delete resources.hugepageLimits;
-    if (version === 1) delete resources.unified;
   }
+  const unified = containerAnnotation(input.annotations, SpecAnnotation.unified);
+  if (unified !== undefined) {
+    resources.unified = { ...resources.unified, ...parseUnified(unified) };
+  }
+  if (version === 1) delete resources.unified;
   if (defaults.pidsLimit > 0 && controllers.has("pids")) {
     resources.pids = { limit: defaults.pidsLimit };
   }
@@ -63,11 +68,12 @@ export function ociResources(
 }
 
 /** A kernel without swap accounting has no file for the limit, and the runtime would fail on it. */
-function hasSwapAccounting(version: 1 | 2): "swap" | "no swap" {
-  const files = version === 1
-    ? ["/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"]
-    // The root has no limits; one of these exists below it on any host.
-    : ["system.slice", "init.scope", "kubepods", "kubepods.slice", "crio"]
-      .map((cgroup) => `/sys/fs/cgroup/${cgroup}/memory.swap.max`);
+export function swapAccounting(): "swap" | "no swap" {
+  const files = [
+    "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes",
+    // The root of v2 has no limits; one of these exists below it on any host.
+    ...["system.slice", "init.scope", "kubepods", "kubepods.slice", "crio"]
+      .map((cgroup) => `/sys/fs/cgroup/${cgroup}/memory.swap.max`),
+  ];
   return files.some(kernelFileExists) ? "swap" : "no swap";
 }

@@ -2,6 +2,7 @@ import { chown, writeFile } from "node:fs/promises";
 import { join, normalize } from "@std/path";
 import { hostId, readTable, type ResolvedUser, resolveUser } from "../../security/mod.ts";
 import type { OciSpec } from "../types.ts";
+import { annotation, parseUmask, SpecAnnotation } from "./annotations.ts";
 import type { SpecDraft } from "./draft.ts";
 
 /** Who the process runs as; an account and a group for it where the image has none. */
@@ -9,7 +10,13 @@ export async function userStage(draft: SpecDraft): Promise<void> {
   const { input, spec } = draft;
   draft.user = resolveUser(input.rootfs, { ...input.security, imageUser: input.image.user });
   const { uid, gid, additionalGids } = draft.user;
-  spec.process.user = { uid, gid, additionalGids: [...additionalGids] };
+  const umask = annotation(input.annotations, SpecAnnotation.umask);
+  spec.process.user = {
+    uid,
+    gid,
+    additionalGids: [...additionalGids],
+    ...(umask === undefined ? {} : { umask: parseUmask(umask) }),
+  };
   spec.mounts.push(...await accountMounts(draft));
 }
 
