@@ -45,6 +45,7 @@ export function createImages(options: ImagesOptions): Images {
   const puller = new Puller({ store, isolates, limits });
   return {
     pull: (request) => puller.pull(request),
+    load: (request) => puller.load(request),
     async find(reference) {
       const found = await findRecord(options, reference);
       return found && await view.image(found.record);

@@ -20,11 +20,16 @@ export interface RpcClient extends Disposable {
 export interface RpcCallOptions {
   readonly signal?: AbortSignal;
   readonly transfer?: Transferable[];
+  /** Called with what the other side reports while it works. */
+  readonly onReport?: ((value: unknown) => void) | undefined;
 }
 
 /** What an isolate offers: one function per method. */
 export type RpcMethods = Readonly<
-  Record<string, (payload: unknown, signal: AbortSignal) => unknown>
+  Record<
+    string,
+    (payload: unknown, signal: AbortSignal, report: (value: unknown) => void) => unknown
+  >
 >;
 
 /** How long an aborted call may take to come to its end. */
@@ -39,6 +44,7 @@ type Message =
   }
   | { readonly kind: "notify"; readonly method: string; readonly payload: unknown }
   | { readonly kind: "abort"; readonly id: number; readonly error: WireError }
+  | { readonly kind: "report"; readonly id: number; readonly value: unknown }
   | { readonly kind: "result"; readonly id: number; readonly value: unknown }
   | { readonly kind: "error"; readonly id: number; readonly error: WireError };
 
@@ -67,6 +73,7 @@ export function fromWireError(error: WireError): CridError {
 interface PendingCall {
   resolve(value: unknown): void;
   reject(error: unknown): void;
+  readonly onReport: ((value: unknown) => void) | undefined;
 }
 
 /** Connects to {@linkcode serveRpc} at the other end of `port`; `peer` names it in errors. */
@@ -82,6 +89,7 @@ export async function connectRpc(port: MessagePort, peer: string): Promise<RpcCl
   };
   watched.onClose(() => lose("stopped unexpectedly"));
   watched.port.onmessage = ({ data }: MessageEvent<Message>) => {
+    if (data.kind === "report") pending.get(data.id)?.onReport?.(data.value);
     if (data.kind !== "result" && data.kind !== "error") return;
     const call = pending.get(data.id);
     pending.delete(data.id);
@@ -92,12 +100,12 @@ export async function connectRpc(port: MessagePort, peer: string): Promise<RpcCl
     watched.port.postMessage(message, transfer);
 
   return {
-    async call(method, payload, { signal, transfer } = {}) {
+    async call(method, payload, { signal, transfer, onReport } = {}) {
       signal?.throwIfAborted();
       if (gone) throw gone;
       const id = ++lastId;
       const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-      pending.set(id, { resolve, reject });
+      pending.set(id, { resolve, reject, onReport });
       let grace: ReturnType<typeof setTimeout> | undefined;
       const onAbort = () => {
         if (gone) return;
@@ -144,7 +152,7 @@ export async function serveRpc(port: MessagePort, methods: RpcMethods): Promise<
   watched.port.onmessage = ({ data }: MessageEvent<Message>) => {
     if (data.kind === "call") void answer(watched, methods, running, data);
     else if (data.kind === "abort") running.get(data.id)?.abort(fromWireError(data.error));
-    else if (data.kind === "notify") void methods[data.method]?.(data.payload, NEVER);
+    else if (data.kind === "notify") void methods[data.method]?.(data.payload, NEVER, () => {});
   };
   return {
     [Symbol.dispose]() {
@@ -168,7 +176,10 @@ async function answer(
   try {
     const handler = methods[method];
     if (handler === undefined) throw new CridError("unimplemented", `no method ${method}`);
-    message = { kind: "result", id, value: await handler(payload, controller.signal) };
+    const report = (value: unknown) => {
+      port.postMessage({ kind: "report", id, value } satisfies Message);
+    };
+    message = { kind: "result", id, value: await handler(payload, controller.signal, report) };
   } catch (error) {
     message = { kind: "error", id, error: toWireError(error) };
   } finally {

@@ -65,6 +65,18 @@ export function parseManifest(
 }
 
 /**
+ * Reads the index of an image layout: what is in it need not be for this platform, or have one.
+ *
+ * @throws {CridError} `invalid_argument` for anything malformed.
+ */
+export function parseIndex(bytes: Uint8Array): ManifestList {
+  const json = asObject(parseJson(bytes), "index.json");
+  if (json.schemaVersion !== 2) throw malformed("schemaVersion of index.json is not 2");
+  if (!Array.isArray(json.manifests)) throw malformed("index.json has no manifests");
+  return { kind: "list", format: "oci", entries: json.manifests.map(parseListEntry) };
+}
+
+/**
  * The entry of `list` that suits `host` best. Docker lists are taken in their order; in an OCI index
  * a zstd copy goes before a gzip one, and entries without a platform come last.
  *

@@ -20,6 +20,15 @@ export {
 export { type RetryPolicy } from "./registry/retry.ts";
 export { type RegistriesFiles } from "./registries_conf.ts";
 export { type ShortNameMode } from "./short_names.ts";
+export type { ArchiveImage } from "./transports/archive.ts";
+export {
+  type ArchiveName,
+  formatArchive,
+  parseTransport,
+  type StoreSpecifier,
+  type TransportName,
+} from "./transports/transport_name.ts";
+export type { PushPeer, UploadedBlob } from "./registry/push.ts";
 export {
   formatReference,
   type ImageReference,

@@ -6,7 +6,13 @@ import { parseConfig } from "./image_config.ts";
 import { LayerPuller, type LayerPullerOptions } from "./pull_layers.ts";
 import { formatReference, isShortName, parseReference } from "./reference.ts";
 import { SharedWork } from "./shared_work.ts";
-import type { PullIsolates, PullRequest, RegistryPeer, ResolvedImage } from "./types.ts";
+import type {
+  LoadRequest,
+  PullIsolates,
+  PullRequest,
+  RegistryPeer,
+  ResolvedImage,
+} from "./types.ts";
 
 /** Words in front of a message by which the kubelet tells kinds of failure. */
 const KUBELET_WORDS = /(RegistryUnavailable|SignatureValidationFailed): /;
@@ -45,6 +51,26 @@ export class Puller {
     }
   }
 
+  /**
+   * Takes an image over from an archive, with the names that it has there or those asked for.
+   *
+   * @returns The image id.
+   * @throws {CridError} What went wrong; nothing of the image is left then but complete layers.
+   */
+  async load(request: LoadRequest): Promise<string> {
+    const { source, names, signal, onProgress } = request;
+    try {
+      const registry = await this.#isolates.registry();
+      const asked = { reference: source, auth: undefined, namespace: "" };
+      const image = await registry.resolve(asked, signal);
+      const found = image.name === "" ? [] : [image.name, ...image.otherNames ?? []];
+      const [name = "", ...otherNames] = names ?? found;
+      return await this.#keep({ ...image, name, otherNames }, registry, signal, onProgress);
+    } catch (error) {
+      throw wrapError(`load ${source}`, error);
+    }
+  }
+
   async #begin(request: PullRequest, signal: AbortSignal): Promise<string> {
     const { reference } = request;
     const started = performance.now();
@@ -61,17 +87,27 @@ export class Puller {
     }
   }
 
-  async #pull({ reference, auth, namespace }: PullRequest, signal: AbortSignal): Promise<string> {
+  async #pull(request: PullRequest, signal: AbortSignal): Promise<string> {
+    const { reference, auth, namespace, onProgress } = request;
     const registry = await this.#isolates.registry();
     const image = await registry.resolve({ reference, auth, namespace }, signal);
+    return await this.#keep(image, registry, signal, onProgress);
+  }
+
+  async #keep(
+    image: ResolvedImage,
+    registry: RegistryPeer,
+    signal: AbortSignal,
+    onProgress: PullRequest["onProgress"],
+  ): Promise<string> {
     try {
       for (let attempt = 1;; attempt++) {
         try {
-          return await this.#storeImage(image, registry, signal);
+          return await this.#storeImage(image, registry, signal, onProgress);
         } catch (error) {
           // Someone has removed a layer between our look at it and its use.
           if (!isCode(error, "aborted") || attempt === MAX_ATTEMPTS) throw error;
-          log.info("store image again", { image: reference, reason: error.message });
+          log.info("store image again", { image: image.name, reason: error.message });
         }
       }
     } finally {
@@ -83,14 +119,15 @@ export class Puller {
     image: ResolvedImage,
     registry: RegistryPeer,
     signal: AbortSignal,
+    onProgress: PullRequest["onProgress"],
   ): Promise<string> {
     checkDigests(image);
     const { diffIds, created } = parseConfig(image.config);
-    const layer = await this.#layers.pull(image, diffIds, registry, signal);
+    const layer = await this.#layers.pull(image, diffIds, registry, signal, onProgress);
     signal.throwIfAborted();
     const record = await this.#store.createImage({
       id: digestHex(image.configDigest),
-      names: [image.name],
+      names: image.name === "" ? [] : [image.name, ...image.otherNames ?? []],
       layer,
       digest: image.digest,
       created,
@@ -116,7 +153,8 @@ function checkDigests(image: ResolvedImage): void {
   verifyDigest("config", image.config, image.configDigest);
   verifyDigest("manifest", image.manifest, image.manifestDigest);
   if (image.list) verifyDigest("manifest list", image.list.bytes, image.list.digest);
-  const asked = parseReference(image.name).digest ?? image.digest;
+  const named = image.name === "" ? undefined : parseReference(image.name).digest;
+  const asked = named ?? image.digest;
   const got = image.list?.digest ?? image.manifestDigest;
   if (asked !== got || image.digest !== got) {
     throw new CridError("internal", `asked for ${asked}, got ${got}`);

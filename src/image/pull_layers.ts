@@ -6,6 +6,8 @@ import { Slots } from "./slots.ts";
 import type {
   BlobDescriptor,
   PullIsolates,
+  PullProgress,
+  PullRequest,
   RegistryPeer,
   ResolvedImage,
   UnpackLimits,
@@ -17,6 +19,9 @@ export interface LayerPullerOptions {
   readonly isolates: PullIsolates;
   readonly limits: UnpackLimits;
 }
+
+/** Tells how a layer gets on. */
+type Report = (state: PullProgress["state"], bytes: number) => void;
 
 /** One layer of an image in its place of the chain. */
 interface ChainLink {
@@ -53,15 +58,24 @@ export class LayerPuller {
     diffIds: readonly string[],
     registry: RegistryPeer,
     signal: AbortSignal,
+    onProgress: PullRequest["onProgress"] = () => {},
   ): Promise<string | undefined> {
     const chain = this.#chain(image, diffIds);
     const missing = await this.#missing(chain);
+    for (const { blob: { digest, size } } of chain.slice(0, chain.length - missing.length)) {
+      onProgress({ digest, size, bytes: size, state: "present" });
+    }
     const failed = new AbortController();
     const stop = AbortSignal.any([signal, failed.signal]);
     let below: Promise<void> = Promise.resolve();
     const layers = missing.map((link) => {
       const parent = below;
-      below = this.#layer(link, image.session, registry, parent, stop);
+      const { digest, size } = link.blob;
+      const report = (state: PullProgress["state"], bytes: number) =>
+        onProgress({ digest, size, bytes, state });
+      report("waiting", 0);
+      below = this.#layer(link, image.session, registry, parent, stop, report);
+      below.then(() => report("done", size), () => {});
       below.catch((error) => failed.abort(error));
       return below;
     });
@@ -101,11 +115,12 @@ export class LayerPuller {
     registry: RegistryPeer,
     parent: Promise<void>,
     signal: AbortSignal,
+    report: Report,
   ): Promise<void> {
     const joined = await this.#shared.join(link.id, signal)?.then(() => true, () => false);
     signal.throwIfAborted();
     if (joined) return;
-    const make = (stop: AbortSignal) => this.#make(link, session, registry, parent, stop);
+    const make = (stop: AbortSignal) => this.#make(link, session, registry, parent, stop, report);
     await this.#shared.run(link.id, make, signal);
   }
 
@@ -115,13 +130,20 @@ export class LayerPuller {
     registry: RegistryPeer,
     parent: Promise<void>,
     signal: AbortSignal,
+    report: Report,
   ): Promise<void> {
     const { store } = this.#options;
     const slot = await this.#fetches.take(signal);
     try {
       if (await store.layer(link.id)) return;
       await using staging = await store.stageLayer(link.parent, link.diffId);
-      const unpacked = await this.#unpack(link.blob, staging.paths, session, registry, signal);
+      const fetch = (port: MessagePort, verify: "digest" | "size", stop: AbortSignal) =>
+        registry.fetchBlob(
+          { session, blob: link.blob, port, verify },
+          stop,
+          (bytes) => report("moving", bytes),
+        );
+      const unpacked = await this.#unpack(link.blob, staging.paths, fetch, signal);
       slot[Symbol.dispose]();
       checkContent(link, unpacked);
       await this.#parentStored(link.parent, parent, signal);
@@ -152,8 +174,7 @@ export class LayerPuller {
   async #unpack(
     blob: BlobDescriptor,
     paths: { readonly diff: string; readonly tarSplit: string },
-    session: number,
-    registry: RegistryPeer,
+    fetch: (port: MessagePort, verify: "digest" | "size", stop: AbortSignal) => Promise<void>,
     signal: AbortSignal,
   ): Promise<UnpackedLayer> {
     const { isolates, limits } = this.#options;
@@ -162,7 +183,7 @@ export class LayerPuller {
     const stop = AbortSignal.any([signal, failed.signal]);
     // The unpacker's hash is as good, and nearer to the disk; of others it knows only sha256.
     const verify = blob.digest.startsWith("sha256:") ? "size" : "digest";
-    const fetched = registry.fetchBlob({ session, blob, port: port1, verify }, stop);
+    const fetched = fetch(port1, verify, stop);
     const unpacked = this.#unpackFrom(port2, paths, limits, isolates, stop);
     fetched.catch((error) => failed.abort(error));
     unpacked.catch((error) => failed.abort(error));

@@ -23,6 +23,27 @@ export interface PullRequest {
   readonly namespace: string;
   /** Ends the wait of this caller; the pull ends when nobody waits any more. */
   readonly signal?: AbortSignal;
+  /** Called as the pull goes on, for whoever began it. */
+  readonly onProgress?: (progress: PullProgress) => void;
+}
+
+/** What happens to one blob of an image that is pulled or pushed. */
+export interface PullProgress {
+  readonly digest: string;
+  /** Bytes so far, and in all; `undefined` when that is not known beforehand. */
+  readonly bytes: number;
+  readonly size: number | undefined;
+  readonly state: "waiting" | "moving" | "done" | "present";
+}
+
+/** What to load from an archive. */
+export interface LoadRequest {
+  /** `oci-archive:/path:@0` and the like. */
+  readonly source: string;
+  /** Names to give it in place of those that the archive gives it. */
+  readonly names?: readonly string[];
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: PullProgress) => void;
 }
 
 /** The config of an image as far as running it and CRI need it. */
@@ -70,6 +91,8 @@ export interface FsUsage {
 export interface Images {
   /** Pulls, or joins the running pull of the same thing; returns the image id. */
   pull(request: PullRequest): Promise<string>;
+  /** Takes an image over from an archive; returns its id. */
+  load(request: LoadRequest): Promise<string>;
   /** By id, unique id prefix, name (`:latest` added, short names resolved) or digest. */
   find(reference: string): Promise<Image | undefined>;
   list(): Promise<readonly Image[]>;
@@ -100,14 +123,23 @@ export interface RegistryPeer {
    * Streams one blob of a resolved image into `port` (see image/blob_stream.ts for the protocol),
    * verifies size and digest, and resolves when all of it was taken.
    */
-  fetchBlob(request: {
-    /** From {@linkcode ResolvedImage.session}. */
-    readonly session: number;
-    readonly blob: BlobDescriptor;
-    readonly port: MessagePort;
-    /** `size` leaves the digest to the taker, who hashes the bytes anyway; `digest` if not given. */
-    readonly verify?: "digest" | "size";
-  }, signal: AbortSignal): Promise<void>;
+  fetchBlob(
+    request: {
+      /** From {@linkcode ResolvedImage.session}. */
+      readonly session: number;
+      readonly blob: BlobDescriptor;
+      readonly port: MessagePort;
+      /** `size` leaves the digest to the taker, who hashes the bytes anyway; `digest` if not given. */
+      readonly verify?: "digest" | "size";
+    },
+    signal: AbortSignal,
+    onBytes?: (bytes: number) => void,
+  ): Promise<void>;
+  /** What an archive (`oci-archive:/path`) holds; each may be resolved as `oci-archive:/path:@<index>`. */
+  archiveImages(
+    source: string,
+    signal: AbortSignal,
+  ): Promise<readonly import("./transports/archive.ts").ArchiveImage[]>;
   /** The image is done: forget its tokens and connections. */
   close(session: number): void;
 }
@@ -121,8 +153,13 @@ export interface BlobDescriptor {
 
 export interface ResolvedImage {
   readonly session: number;
-  /** Full logical name, never a mirror's: `docker.io/library/busybox:1` or `name@digest`. */
+  /**
+   * Full logical name, never a mirror's: `docker.io/library/busybox:1` or `name@digest`. `""` for an image
+   * of an archive that gives it none.
+   */
   readonly name: string;
+  /** More names that an archive gives the image. */
+  readonly otherNames?: readonly string[];
   /** Digest by which the image was asked for or found (a list's, if there was one). */
   readonly digest: string;
   readonly manifest: Uint8Array;

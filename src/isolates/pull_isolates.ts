@@ -75,7 +75,15 @@ export class SupervisedPullIsolates implements PullIsolates {
           throw error;
         }
       },
-      fetchBlob: (request, signal) => peer.fetchBlob(request, signal),
+      fetchBlob: (request, signal, onBytes) => peer.fetchBlob(request, signal, onBytes),
+      archiveImages: async (source, signal) => {
+        this.#sessions++;
+        try {
+          return await peer.archiveImages(source, signal);
+        } finally {
+          ended();
+        }
+      },
       close: (session) => {
         peer.close(session);
         ended();

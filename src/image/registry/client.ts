@@ -26,9 +26,13 @@ export interface RegistryClientOptions {
 export interface RegistryRequest {
   /** For messages: `manifest of host/repo:tag`. */
   readonly what: string;
-  /** Below `/v2/<repository>/`: `manifests/latest`. */
-  readonly path: string;
+  /** Below `/v2/<repository>/`: `manifests/latest`; or a whole address that the registry gave. */
+  readonly path: string | URL;
+  readonly method?: HttpRequest["method"];
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: HttpRequest["body"];
+  /** Statuses that are answers and no errors; 200 and 206 if not given. */
+  readonly accept?: readonly number[];
 }
 
 /** A registry answers a challenge at most twice: the second time for a token that has expired. */
@@ -61,20 +65,23 @@ export class RegistryClient {
   }
 
   /**
-   * Sends a GET and returns a successful answer (200 or 206).
+   * Sends a request, a GET if it does not say, and returns an answer that it accepts.
    *
    * @throws {CridError} `unavailable`, `unauthenticated`, `permission_denied`, `not_found` or
    * `resource_exhausted`, with the registry's words; or the signal's reason.
    */
-  async get(request: RegistryRequest, signal: AbortSignal): Promise<HttpResponse> {
+  async send(request: RegistryRequest, signal: AbortSignal): Promise<HttpResponse> {
     const { retry } = this.#options;
+    const { accept = [200, 206] } = request;
     let challenges = 0;
     let throttled = 0;
     let troubles = 0;
     while (true) {
       const response = await this.#send(request, signal);
       const { status } = response;
-      if (status === 200 || status === 206) return response;
+      if (accept.includes(status)) return response;
+      // A stream is gone: whoever made it makes another.
+      if (isStream(request.body)) throw await answerError(request.what, response);
       if (status === 429 && ++throttled < retry.throttledAttempts) {
         const wait = retryAfter(response.headers.get("retry-after")) ??
           Math.min(retry.throttledDelayMs * 2 ** (throttled - 1), retry.maxDelayMs);
@@ -128,25 +135,30 @@ export class RegistryClient {
 
   async #send(request: RegistryRequest, signal: AbortSignal): Promise<HttpResponse> {
     const { reference, retry } = this.#options;
-    const headers = { ...request.headers };
+    const headers: Record<string, string> = { ...request.headers };
     const authorization = this.#authorization;
-    if (authorization !== undefined && authorization.expires > Date.now()) {
+    const ours = !(request.path instanceof URL) || request.path.host === this.#host;
+    if (ours && authorization !== undefined && authorization.expires > Date.now()) {
       headers.authorization = authorization.header;
     }
     for (let attempt = 1;; attempt++) {
       try {
         return await this.#withScheme(
           (scheme) => ({
-            method: "GET",
-            url: new URL(`${scheme}://${this.#host}/v2/${reference.path}/${request.path}`),
+            method: request.method ?? "GET",
+            url: request.path instanceof URL
+              ? request.path
+              : new URL(`${scheme}://${this.#host}/v2/${reference.path}/${request.path}`),
             headers,
+            ...request.body === undefined ? {} : { body: request.body },
           }),
           signal,
         );
       } catch (error) {
         if (error instanceof CridError || signal.aborted) throw error;
         const failure = networkFailure(error);
-        if (failure.kind !== "interrupted" || attempt >= retry.attempts) {
+        const again = failure.kind === "interrupted" && !isStream(request.body);
+        if (!again || attempt >= retry.attempts) {
           throw unreachableError(this.#host, failure);
         }
         await pause(retry.delayMs * 2 ** (attempt - 1), signal);
@@ -197,4 +209,8 @@ export class RegistryClient {
       signal,
     });
   }
+}
+
+function isStream(body: HttpRequest["body"]): boolean {
+  return typeof body === "object" && Symbol.asyncIterator in body;
 }

@@ -14,6 +14,8 @@ export interface DownloadOptions {
   /** `size` leaves the digest to whoever hashes the bytes anyway. */
   readonly verify: "digest" | "size";
   readonly signal: AbortSignal;
+  /** Called with the bytes so far. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Asks for the bytes from `offset` on. */
   open(offset: number): Promise<HttpResponse>;
 }
@@ -44,6 +46,7 @@ export async function* download(
         offset += chunk.length;
         yield chunk;
         lastProgress = performance.now();
+        options.onBytes?.(offset);
       }
       if (offset === blob.size) break;
       throw new NetworkFailure("interrupted", "it ended early");

@@ -17,6 +17,7 @@ import { hostPlatform } from "../platform.ts";
 import { formatReference, type ImageReference, repositoryName } from "../reference.ts";
 import { loadRegistriesConf } from "../registries_conf.ts";
 import { pullCandidates } from "../short_names.ts";
+import { withArchives } from "../transports/archive_peer.ts";
 import type { BlobDescriptor, RegistryPeer, ResolvedImage } from "../types.ts";
 import { RegistryClient } from "./client.ts";
 import { readDocument } from "./client_errors.ts";
@@ -25,6 +26,7 @@ import { download } from "./download.ts";
 import { followRedirects } from "./redirects.ts";
 import { type RegistryOptions, registryOptions } from "./options.ts";
 import { checkPolicy, loadPolicy, type Policy } from "./policy.ts";
+import { createPushPeer } from "./push.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import { type PullSource, pullSources } from "./sources.ts";
 import { Transports } from "./transports.ts";
@@ -57,7 +59,8 @@ export function serveRegistry(
   config: Pick<Config, "image" | "options">,
   version: string,
 ): Promise<Disposable> {
-  return serveRegistryPeer(port, createRegistryPeer(registryOptions(config, version)));
+  const options = registryOptions(config, version);
+  return serveRegistryPeer(port, createRegistryPeer(options), createPushPeer(options));
 }
 
 /** The registry peer in this isolate. */
@@ -65,13 +68,13 @@ export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
   const retry: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
   const sessions = new Map<number, Session>();
   let lastSession = 0;
-  return {
+  const registry: RegistryPeer = {
     async resolve(request, signal) {
       const { session, image } = await findImage(request, options, retry, signal);
       sessions.set(++lastSession, session);
       return { ...image, session: lastSession };
     },
-    async fetchBlob({ session: id, blob, port, verify }, signal) {
+    async fetchBlob({ session: id, blob, port, verify }, signal, onBytes) {
       const session = sessions.get(id);
       if (session === undefined) {
         port.close();
@@ -84,6 +87,7 @@ export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
           retry,
           verify: verify ?? "digest",
           signal: stop,
+          onBytes,
           open: (offset) => openBlob(session, blob, offset, options, retry, stop),
         });
       try {
@@ -93,6 +97,7 @@ export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
         disposeWhenOver(session);
       }
     },
+    archiveImages: () => Promise.resolve([]),
     close(id) {
       const session = sessions.get(id);
       if (session === undefined) return;
@@ -101,6 +106,7 @@ export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
       disposeWhenOver(session);
     },
   };
+  return withArchives(registry, () => loadPolicy(options.policyFile));
 }
 
 function disposeWhenOver(session: Session): void {
@@ -212,7 +218,7 @@ async function readImage(
 ): Promise<Omit<ResolvedImage, "session">> {
   const repository = repositoryName(reference);
   const document = async (what: string, path: string, accept: string, bytes: number) => {
-    const response = await client.get({ what, path, headers: { accept } }, signal);
+    const response = await client.send({ what, path, headers: { accept } }, signal);
     const limit = { bytes, milliseconds: retry.answerMs };
     return {
       bytes: await readDocument(what, response, limit),
@@ -284,7 +290,7 @@ async function openBlob(
   }
   const what = `blob ${blob.digest} of ${repositoryName(source.reference)}`;
   try {
-    return await client.get({ what, path: `blobs/${blob.digest}`, headers }, signal);
+    return await client.send({ what, path: `blobs/${blob.digest}`, headers }, signal);
   } catch (error) {
     // 416 means that there is nothing behind the offset: the blob is shorter than it should be.
     if (offset > 0 && isCode(error, "unknown")) {

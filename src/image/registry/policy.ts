@@ -4,8 +4,10 @@
  * @module
  */
 
+import { dirname } from "@std/path";
 import { CridError, errorMessage } from "../../failure/mod.ts";
 import { quote } from "../digest.ts";
+import type { ArchiveName } from "../transports/transport_name.ts";
 import { formatReference, type ImageReference, repositoryName } from "../reference.ts";
 
 /** One requirement; the members of types other than these two are read by those who verify them. */
@@ -16,8 +18,8 @@ export interface PolicyRequirement {
 /** A policy file. */
 export interface Policy {
   readonly default: readonly PolicyRequirement[];
-  /** Requirements by scope, for images from registries. */
-  readonly docker: ReadonlyMap<string, readonly PolicyRequirement[]>;
+  /** Requirements by transport and scope; registries are `docker`. */
+  readonly transports: ReadonlyMap<string, ReadonlyMap<string, readonly PolicyRequirement[]>>;
   readonly file: string;
 }
 
@@ -52,16 +54,17 @@ export async function loadPolicy(file: string): Promise<Policy> {
 
 function parsePolicy(file: string, json: unknown): Policy {
   const root = members(json, "the policy", ["default", "transports"]);
-  const docker = new Map<string, readonly PolicyRequirement[]>();
+  const byTransport = new Map<string, Map<string, readonly PolicyRequirement[]>>();
   if (root.default === undefined) throw new Error("default is missing");
   const transports = root.transports === undefined ? {} : members(root.transports, "transports");
   for (const [transport, scopes] of Object.entries(transports)) {
+    const parsed = new Map<string, readonly PolicyRequirement[]>();
     for (const [scope, list] of Object.entries(members(scopes, `transports.${transport}`))) {
-      const parsed = requirements(list, `transports.${transport}.${quote(scope)}`);
-      if (transport === "docker") docker.set(scope, parsed);
+      parsed.set(scope, requirements(list, `transports.${transport}.${quote(scope)}`));
     }
+    byTransport.set(transport, parsed);
   }
-  return { file, docker, default: requirements(root.default, "default") };
+  return { file, transports: byTransport, default: requirements(root.default, "default") };
 }
 
 function requirements(value: unknown, where: string): PolicyRequirement[] {
@@ -97,8 +100,16 @@ export function requirementsFor(
   policy: Policy,
   reference: ImageReference,
 ): readonly PolicyRequirement[] {
-  for (const scope of scopes(reference)) {
-    const found = policy.docker.get(scope);
+  return requirementsAt(policy, "docker", scopes(reference));
+}
+
+function requirementsAt(
+  policy: Policy,
+  transport: string,
+  scopes: Iterable<string>,
+): readonly PolicyRequirement[] {
+  for (const scope of scopes) {
+    const found = policy.transports.get(transport)?.get(scope);
     if (found !== undefined) return found;
   }
   return policy.default;
@@ -136,4 +147,28 @@ export function checkPolicy(policy: Policy, reference: ImageReference): void {
       `SignatureValidationFailed: source image rejected: ${why} (${policy.file})`,
     );
   }
+}
+
+/**
+ * Refuses an archive that the policy rejects. Scopes are its path and the directories above it, for an
+ * archive of `docker save` only the default of the transport. No archive brings signatures along.
+ *
+ * @throws {CridError} `permission_denied`.
+ */
+export function checkArchivePolicy(policy: Policy, { kind, path }: ArchiveName): void {
+  const scopes = kind === "docker-archive" ? [""] : [...pathScopes(path), ""];
+  for (const { type } of requirementsAt(policy, kind, scopes)) {
+    if (type === "insecureAcceptAnything") continue;
+    const why = type === "reject"
+      ? "it is rejected by policy"
+      : `policy requires ${type}, and an archive has no signatures`;
+    throw new CridError(
+      "permission_denied",
+      `SignatureValidationFailed: source image rejected: ${kind}:${path}: ${why} (${policy.file})`,
+    );
+  }
+}
+
+function* pathScopes(path: string): Generator<string> {
+  for (let at = path; at !== "/" && at !== "" && at !== "."; at = dirname(at)) yield at;
 }

@@ -32,11 +32,15 @@ export async function followRedirects(
     const response = await sendInTime({ ...request, url, headers }, options);
     const target = response.headers.get("location");
     if (!REDIRECTS.has(response.status) || target === null) return response;
+    // An upload's answer names the next address in the same header, with another status.
     response.discard();
     url = redirectTarget(request.url.host, url, target);
-    // Only a token request has a body, and it has credentials in it.
-    if (request.method !== "GET") {
-      throw new CridError("unavailable", `${request.url.host} redirects a token request`);
+    // What has a body is a token request, with credentials in it, or a stream that is sent once.
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      throw new CridError(
+        "unavailable",
+        `${request.url.host} redirects a ${request.method} request`,
+      );
     }
   }
   throw new CridError(

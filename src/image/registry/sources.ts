@@ -23,12 +23,7 @@ export function pullSources(
   const found = findRegistry(conf, name);
   if (found === undefined) return [{ reference, insecure: false, isMirror: false }];
   const { entry, length } = found;
-  if (entry.blocked) {
-    throw new CridError(
-      "permission_denied",
-      `registry ${entry.prefix} is blocked in ${entry.file}`,
-    );
-  }
+  if (entry.blocked) throw blocked(entry);
   const at = (location: string) =>
     location === "" ? reference : parseReference(location + name.slice(length));
   return [
@@ -39,6 +34,21 @@ export function pullSources(
     })),
     { reference: at(entry.location), insecure: entry.insecure, isMirror: false },
   ];
+}
+
+/**
+ * Where to push `reference`: its own registry. Mirrors and other locations are for pulls.
+ *
+ * @throws {CridError} `permission_denied` when the registry is blocked.
+ */
+export function pushTarget(conf: RegistriesConf, reference: ImageReference): PullSource {
+  const entry = findRegistry(conf, formatReference(reference))?.entry;
+  if (entry?.blocked) throw blocked(entry);
+  return { reference, insecure: entry?.insecure ?? false, isMirror: false };
+}
+
+function blocked({ prefix, file }: RegistryEntry): CridError {
+  return new CridError("permission_denied", `registry ${prefix} is blocked in ${file}`);
 }
 
 function serves(mirror: MirrorEntry, reference: ImageReference): boolean {

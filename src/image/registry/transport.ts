@@ -10,19 +10,23 @@
 
 import http from "node:http";
 import https from "node:https";
+import { Readable } from "node:stream";
 import type { Chunk } from "../blob_stream.ts";
 import { type NetworkFailure, networkFailure } from "./network_failure.ts";
 
 export interface HttpRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** A stream is sent as it comes, and once. */
+  readonly body?: string | Chunk | AsyncIterable<Chunk>;
 }
 
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Headers;
+  /** What was asked, after redirects. */
+  readonly url: URL;
   /**
    * The body. Leaving the loop gives the connection up.
    *
@@ -90,24 +94,33 @@ function fetchTransport(tls: TlsIdentity): HttpTransport {
   return {
     async send({ method, url, headers, body }, signal) {
       const stop = new AbortController();
-      const init: RequestInit & { client: Deno.HttpClient } = {
+      const init: RequestInit & { client: Deno.HttpClient; duplex?: "half" } = {
         method,
         headers: { "accept-encoding": "identity", ...headers },
         redirect: "manual",
         signal: AbortSignal.any([signal, stop.signal]),
         client,
-        ...(body === undefined ? {} : { body }),
+        ...(body === undefined
+          ? {}
+          : isStream(body)
+          ? { body: ReadableStream.from(body), duplex: "half" }
+          : { body }),
       };
       const response = await fetch(url, init);
       return {
         status: response.status,
         headers: response.headers,
+        url,
         body: bodyOf(response, signal),
         discard: () => stop.abort(),
       };
     },
     [Symbol.dispose]: () => client.close(),
   };
+}
+
+function isStream(body: NonNullable<HttpRequest["body"]>): body is AsyncIterable<Chunk> {
+  return typeof body === "object" && Symbol.asyncIterator in body;
 }
 
 async function* bodyOf(response: Response, signal: AbortSignal): AsyncGenerator<Chunk> {
@@ -146,7 +159,8 @@ function nodeTransport(tls: TlsIdentity, verification: "required" | "skipped"): 
         : { request: http.request, agent: agents["http:"] };
       const sent = request(url, { method, headers, agent, signal }, resolve);
       sent.on("error", reject);
-      sent.end(body);
+      if (body !== undefined && isStream(body)) Readable.from(body).on("error", reject).pipe(sent);
+      else sent.end(body);
       let response: http.IncomingMessage;
       try {
         response = await promise;
@@ -157,6 +171,7 @@ function nodeTransport(tls: TlsIdentity, verification: "required" | "skipped"): 
       return {
         status: response.statusCode ?? 0,
         headers: headersOf(response),
+        url,
         body: nodeBody(response, signal),
         discard: () => void response.destroy(),
       };
