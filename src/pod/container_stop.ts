@@ -3,10 +3,12 @@ import { log } from "../observe/mod.ts";
 import type { Container } from "./container.ts";
 import { reconcile } from "./container_exit.ts";
 import type { PodContext } from "./context.ts";
-import { signalNumber, signalProcess } from "./signals.ts";
+import { catchesSignal, signalNumber, signalProcess } from "./signals.ts";
 
 const SIGKILL = 9;
 const SIGTERM = 15;
+/** How often a process without a handler for its stop signal is looked at; nothing announces one. */
+const HANDLER_WAIT_MS = 50;
 /** After the first kill; doubled each time, up to the longest. */
 const FIRST_KILL_WAIT_MS = 20;
 const LONGEST_KILL_WAIT_MS = 10_000;
@@ -62,8 +64,7 @@ export class StopLoop {
     try {
       // A process that was never started obeys nothing.
       if (container.startedAt !== 0n && this.#deadline > performance.now()) {
-        this.#signal(signal);
-        await Promise.race([container.exited, this.#timeUp.promise]);
+        await Promise.race([this.#askToStop(signal), this.#timeUp.promise]);
         if (container.exit === undefined) {
           log.warn(
             `Stopping container ${container.id} with stop signal(${signal}) timed out. Killing...`,
@@ -74,6 +75,23 @@ export class StopLoop {
     } finally {
       clearTimeout(this.#timer);
     }
+  }
+
+  /**
+   * Sends the stop signal and waits for the end. The kernel drops a signal for which the first
+   * process of a PID namespace has no handler; one that has only just begun may install it yet, so
+   * the signal is sent again when it has.
+   */
+  async #askToStop(signal: number): Promise<void> {
+    const container = this.#container;
+    let heard = container.init === undefined || catchesSignal(container.init, signal);
+    this.#signal(signal);
+    while (!heard && container.exit === undefined && performance.now() < this.#deadline) {
+      await exitedWithin(container, HANDLER_WAIT_MS);
+      heard = container.init === undefined || catchesSignal(container.init, signal);
+      if (heard) this.#signal(signal);
+    }
+    await container.exited;
   }
 
   #arm(): void {

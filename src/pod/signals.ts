@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { PidFd } from "../linux/mod.ts";
+import { PidFd, processStatus } from "../linux/mod.ts";
 import { isAlive, type ProcessRef } from "../oci/mod.ts";
 
 /** The first real-time signal that programs may use; glibc keeps two for itself, musl three. */
@@ -33,4 +33,10 @@ function named(name: string): number | undefined {
 export function signalProcess(process: ProcessRef, signal: number): boolean {
   using fd = PidFd.open(process.pid);
   return fd !== undefined && isAlive(process) && fd.kill(signal);
+}
+
+/** Whether a process has a handler for a signal (`SigCgt` of proc_pid_status(5)). */
+export function catchesSignal(process: ProcessRef, signal: number): boolean {
+  const mask = processStatus(process.pid)?.get("SigCgt");
+  return mask !== undefined && (BigInt(`0x${mask}`) >> BigInt(signal - 1) & 1n) === 1n;
 }

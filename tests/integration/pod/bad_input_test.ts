@@ -228,6 +228,20 @@ describe("bad input for pods and containers", () => {
     assert.equal(new TextDecoder().decode(stdout), "");
   });
 
+  it("stops a first process that installs its handler only after it was told to stop", async () => {
+    const late = containerConfig({
+      metadata: { name: "late" },
+      command: ["sh", "-c", "sleep 1; trap 'exit 3' TERM; while :; do sleep 0.1; done"],
+    });
+    const containerId = await runContainer(crid, id, config, late);
+    const began = performance.now();
+    await crid.client.runtime.stopContainer({ containerId, timeout: 60n });
+    assert.ok(performance.now() - began < 30_000, "it was not killed at the end of its time");
+    const { status } = await crid.client.runtime.containerStatus({ containerId });
+    assert.equal(status?.exitCode, 3);
+    await crid.client.runtime.removeContainer({ containerId });
+  });
+
   it("refuses a container in a stopped pod", async () => {
     const stopped = podConfig(crid, { linux: { securityContext: OWN_PID } });
     const podSandboxId = await runPod(crid, stopped);
