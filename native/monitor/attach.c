@@ -37,6 +37,7 @@ static void listener_ready(struct monitor *monitor, struct source *source, uint3
         if (errno == EMFILE || errno == ENFILE) turn_away(attach);
         return;
     }
+    if (attach->count >= CLIENTS_MAX) evict_gone(monitor);
     if (attach->count >= CLIENTS_MAX || add_client(monitor, fd) < 0) {
         close(fd);
         say(SAY_WARNING, "too many attach clients");

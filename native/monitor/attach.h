@@ -28,6 +28,7 @@ struct client {
     size_t offset;       /* within it */
     int64_t progress_at; /* ms: when it last took something */
     bool input_ended;
+    bool deaf; /* takes no more output; what it has sent is still wanted */
 };
 
 struct attach {

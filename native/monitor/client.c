@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,10 +20,25 @@ enum {
     CHECK_MS = 500,
 };
 
-/* The client is freed by tend_clients(): the loop may still hold events for it. */
-static void lose(struct monitor *monitor, struct client *client) {
+static void forget_output(struct client *client) {
     for (struct chunk *chunk = client->chunk; chunk != NULL; chunk = chunk->next) chunk->waiting--;
     client->chunk = NULL;
+    client->offset = 0;
+    client->deaf = true;
+}
+
+static void end_client_input(struct monitor *monitor, struct client *client) {
+    if (client->input_ended) return;
+    client->input_ended = true;
+    end_input(monitor);
+}
+
+/* The client is freed by tend_clients(): the loop may still hold events for it. */
+static void lose(struct monitor *monitor, struct client *client) {
+    if (client->source.fd < 0) return;
+    monitor->attach.count--;
+    forget_output(client);
+    end_client_input(monitor, client);
     drop(monitor->loop, &client->source);
 }
 
@@ -87,7 +103,7 @@ static void send_queued(struct monitor *monitor, struct client *client) {
         ssize_t sent = send_packets(client, chunk->stream, chunk->data + client->offset,
                                     chunk->size - client->offset);
         if (sent < 0) {
-            lose(monitor, client);
+            forget_output(client);
             break;
         }
         client->offset += (size_t)sent;
@@ -114,8 +130,8 @@ static void queue(struct monitor *monitor, uint8_t stream, const char *data, siz
         attach->queued += size;
     }
     for (struct client *client = attach->clients; client != NULL; client = client->next) {
-        if (client->source.fd < 0 || (client->chunk == NULL && client->offset == size)) continue;
-        if (chunk == NULL) lose(monitor, client);
+        if (client->deaf || (client->chunk == NULL && client->offset == size)) continue;
+        if (chunk == NULL) forget_output(client);
         else if (client->chunk == NULL) client->chunk = chunk;
     }
 }
@@ -125,11 +141,11 @@ void send_to_clients(struct monitor *monitor, enum stream stream, const char *da
     if (attach->clients == NULL || size == 0) return;
     size_t behind = 0;
     for (struct client *client = attach->clients; client != NULL; client = client->next) {
-        if (client->source.fd < 0) continue;
+        if (client->deaf) continue;
         if (client->chunk == NULL) {
             ssize_t sent = send_packets(client, (uint8_t)stream, data, size);
             if (sent < 0) {
-                lose(monitor, client);
+                forget_output(client);
                 continue;
             }
             client->offset = (size_t)sent;
@@ -142,16 +158,12 @@ void send_to_clients(struct monitor *monitor, enum stream stream, const char *da
     pause_if_needed(monitor);
 }
 
-static void end_client_input(struct monitor *monitor, struct client *client) {
-    client->input_ended = true;
-    end_input(monitor);
-}
-
 /* The whole packet, whatever its size: the first look tells how much room it needs. */
 static void receive_packet(struct monitor *monitor, struct client *client) {
     char first;
     ssize_t size = recv(client->source.fd, &first, 1, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    /* A peer that closes without having read all leaves this error before the packets it has sent. */
+    if (size < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)) return;
     if (size < 0) {
         lose(monitor, client);
         return;
@@ -172,12 +184,18 @@ static void client_ready(struct monitor *monitor, struct source *source, uint32_
     if ((events & EPOLLOUT) != 0) send_queued(monitor, client);
     if ((events & EPOLLIN) != 0 && source->fd >= 0) receive_packet(monitor, client);
     /* With input left to read the end is found by reading. */
-    if ((events & (EPOLLHUP | EPOLLERR)) != 0 && (events & EPOLLIN) == 0 && source->fd >= 0) {
-        if (!client->input_ended) end_client_input(monitor, client);
+    bool hung_up = (events & EPOLLHUP) != 0;
+    if (hung_up && source->fd >= 0 && ((events & EPOLLIN) == 0 || client->input_ended)) {
         lose(monitor, client);
     }
-    if (source->fd >= 0 && client->input_ended && (events & EPOLLHUP) != 0) lose(monitor, client);
     update_clients(monitor);
+}
+
+void evict_gone(struct monitor *monitor) {
+    for (struct client *client = monitor->attach.clients; client != NULL; client = client->next) {
+        struct pollfd fd = {.fd = client->source.fd};
+        if (fd.fd >= 0 && poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP) != 0) lose(monitor, client);
+    }
 }
 
 int add_client(struct monitor *monitor, int fd) {
@@ -215,7 +233,6 @@ static void free_lost(struct attach *attach) {
             continue;
         }
         *place = client->next;
-        attach->count--;
         free(client);
     }
 }

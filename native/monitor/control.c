@@ -32,7 +32,7 @@ static void resize(struct monitor *monitor, int height, int width) {
         say(SAY_WARNING, "a terminal of %d x %d was refused", height, width);
         return;
     }
-    resize_terminal(monitor, (unsigned short)height, (unsigned short)width);
+    set_terminal_size(monitor, (unsigned short)height, (unsigned short)width);
 }
 
 static void control_line(struct monitor *monitor, const char *line) {

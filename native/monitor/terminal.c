@@ -31,7 +31,7 @@ static void apply_size(struct terminal *terminal) {
     }
 }
 
-void resize_terminal(struct monitor *monitor, unsigned short height, unsigned short width) {
+void set_terminal_size(struct monitor *monitor, unsigned short height, unsigned short width) {
     struct terminal *terminal = &monitor->terminal;
     terminal->height = height;
     terminal->width = width;

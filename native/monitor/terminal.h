@@ -22,7 +22,7 @@ struct terminal {
 
 int open_console_socket(struct monitor *monitor, struct failure *failure);
 void close_console_socket(struct monitor *monitor);
-void resize_terminal(struct monitor *monitor, unsigned short height, unsigned short width);
+void set_terminal_size(struct monitor *monitor, unsigned short height, unsigned short width);
 /* After a failed read: true when it is the terminal's and somebody may open it again. */
 bool wait_for_opener(struct monitor *monitor, struct output *output);
 /* The time to look again has come. */

@@ -24,7 +24,24 @@ export interface Stage extends AsyncDisposable {
   runtime(name: Runtime): string;
 }
 
-const SHELL_TOOLS = ["sh", "cat", "sleep", "seq", "head", "dd", "kill", "ls", "true", "stty"];
+const SHELL_TOOLS = [
+  "sh",
+  "cat",
+  "sleep",
+  "seq",
+  "head",
+  "dd",
+  "kill",
+  "ls",
+  "true",
+  "stty",
+  "tr",
+  "test",
+  "setsid",
+  "nc",
+  "usleep",
+  "date",
+];
 
 /** Makes a stage in a directory of its own. */
 export async function makeStage(): Promise<Stage> {
@@ -61,8 +78,19 @@ export async function makeStage(): Promise<Stage> {
     exits,
     sockets,
     runtime: (name) => join(directory, `${name}.sh`),
-    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+    async [Symbol.asyncDispose]() {
+      await Deno.remove(directory, { recursive: true });
+      await removeCgroups(basename(directory));
+    },
   };
+}
+
+/** Runtimes remove the cgroup of a container, not the one above. */
+async function removeCgroups(name: string): Promise<void> {
+  await run("find", [
+    ...["/sys/fs/cgroup", "-mindepth", "1", "-maxdepth", "2", "-depth"],
+    ...["-type", "d", "-name", name, "-exec", "rmdir", "{}", "+"],
+  ]);
 }
 
 async function findProgram(name: string): Promise<string> {
@@ -96,19 +124,19 @@ export async function makeBundle(stage: Stage, options: BundleOptions): Promise<
 /** Writes a process for `runtime exec`. */
 export async function makeProcess(
   bundle: string,
-  script: string,
+  args: readonly string[],
   options: { terminal?: boolean } = {},
 ): Promise<string> {
   const path = join(bundle, `process-${crypto.randomUUID()}.json`);
-  await Deno.writeTextFile(path, JSON.stringify(process(script, options.terminal ?? false)));
+  await Deno.writeTextFile(path, JSON.stringify(process(args, options.terminal ?? false)));
   return path;
 }
 
-function process(script: string, terminal: boolean): Record<string, unknown> {
+function process(args: readonly string[], terminal: boolean): Record<string, unknown> {
   return {
     terminal,
     user: { uid: 0, gid: 0 },
-    args: ["/bin/sh", "-c", script],
+    args,
     env: ["PATH=/bin"],
     cwd: "/",
     capabilities: {
@@ -126,7 +154,7 @@ function spec(stage: Stage, id: string, options: BundleOptions): Record<string, 
     : { memory: { limit: options.memoryLimit } };
   return {
     ociVersion: "1.0.2",
-    process: process(options.script, options.terminal ?? false),
+    process: process(["/bin/sh", "-c", options.script], options.terminal ?? false),
     root: { path: stage.rootfs, readonly: true },
     mounts: [
       { destination: "/proc", type: "proc", source: "proc" },
@@ -140,7 +168,7 @@ function spec(stage: Stage, id: string, options: BundleOptions): Record<string, 
       { destination: "/tmp", type: "tmpfs", source: "tmpfs" },
     ],
     linux: {
-      cgroupsPath: `/crid-monitor-test/${id}`,
+      cgroupsPath: `/${basename(stage.directory)}/${id}`,
       resources: { devices: [{ allow: false, access: "rwm" }], ...memory },
       namespaces: ["pid", "ipc", "uts", "mount", "network"].map((type) => ({ type })),
     },

@@ -12,6 +12,7 @@ import { basename, dirname, join } from "@std/path";
 import assert from "node:assert/strict";
 import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
 import { run } from "../../../src/linux/mod.ts";
+import { buildPeer, Peer } from "./attach_client.ts";
 import {
   type BundleOptions,
   deleteContainer,
@@ -85,6 +86,11 @@ export class Monitor implements Disposable {
   /** Lets the monitor go on. */
   start(): void {
     this.#pipe(4).write(new Uint8Array(1));
+  }
+
+  /** Ends the start pipe without a byte. */
+  close(): void {
+    this.#pipe(4).end();
   }
 
   /** The next answer, `undefined` at the end of the pipe. */
@@ -205,6 +211,42 @@ export class Container implements AsyncDisposable {
     return parseLog(await Deno.readTextFile(this.path("log")));
   }
 
+  /** Waits until the log's text has `text` in it. */
+  async logged(text: string): Promise<void> {
+    await this.#until(async () => (await Deno.readTextFile(this.path("log"))).includes(text));
+  }
+
+  /** Waits for a file in the bundle. */
+  async exists(name: string): Promise<void> {
+    await this.#until(() => Deno.stat(this.path(name)).then(() => true, () => false));
+  }
+
+  async #until(condition: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 10_000; !await condition();) {
+      assert.ok(Date.now() < end, "waited for ten seconds");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Kills the container. */
+  async kill(signal = "KILL"): Promise<void> {
+    const { code, stderr } = await run(this.runtime, ["kill", this.id, signal]);
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+  }
+
+  /** Sends input over the attach socket, and ends it. */
+  async writeStdin(text: string): Promise<void> {
+    await using client = new Peer(await buildPeer(this.stage.directory), ["relay", this.socket]);
+    client.send(text);
+    client.finish();
+    await client.closed();
+  }
+
+  /** The attach socket. */
+  get socket(): string {
+    return this.path("attach");
+  }
+
   /** Writes to the `ctl` FIFO. */
   async control(text: string): Promise<void> {
     const file = await open(this.path("ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
@@ -215,22 +257,35 @@ export class Container implements AsyncDisposable {
     }
   }
 
-  /** Runs a command in it under a monitor of its own. */
+  /** Runs a shell script in it under a monitor of its own. */
   async exec(script: string, options: {
     args?: readonly string[];
     terminal?: boolean;
   } = {}): Promise<ExecRun> {
-    const log = this.path(`exec-${crypto.randomUUID()}.log`);
+    const terminal = options.terminal ?? false;
+    return await this.#exec(
+      await makeProcess(this.bundle, ["/bin/sh", "-c", script], { terminal }),
+      [...(terminal ? ["--terminal"] : []), ...(options.args ?? [])],
+    );
+  }
+
+  /** Runs a program in it. */
+  async execProcess(command: readonly string[], args: readonly string[] = []): Promise<ExecRun> {
+    return await this.#exec(await makeProcess(this.bundle, command), args);
+  }
+
+  #exec(process: string, args: readonly string[]): Promise<ExecRun> {
+    const log = `${process}.log`;
     const monitor = new Monitor(this.program, [
       ...["--cid", this.id, "--name", "test", "--runtime", this.runtime, "--exec"],
-      ...["--exec-process-spec", await makeProcess(this.bundle, script, options)],
-      ...["--container-pidfile", `${log}.pid`, "--log-path", log],
-      ...["--socket-dir-path", this.stage.sockets],
-      ...(options.terminal ? ["--terminal"] : []),
-      ...(options.args ?? []),
+      ...["--exec-process-spec", process, "--container-pidfile", `${process}.pid`],
+      ...["--log-path", log, "--socket-dir-path", this.stage.sockets, ...args],
     ], { cwd: this.bundle });
     monitor.start();
-    return { monitor, log: async () => parseLog(await Deno.readTextFile(log)) };
+    return Promise.resolve({
+      monitor,
+      log: async () => parseLog(await Deno.readTextFile(log)),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,14 +1,19 @@
 /*
- * relay SOCKET
+ * peer: an attach or notify client for tests, that does what a good client does and what a bad one may.
  *
- * Connects to a monitor's attach socket (ours or conmon's), which is SOCK_SEQPACKET, and bridges it to
- * plain streams: stdin becomes packets, packets of the container's stdout and stderr go to ours. The end
- * of stdin is passed on as such. Exits with 0 at the end of the connection.
+ *   peer relay SOCKET            stdin to packets, packets to stdout and stderr
+ *   peer hang SOCKET             connects, says `connected`, reads nothing until stdin ends
+ *   peer connects SOCKET COUNT   connects and leaves, COUNT times
+ *   peer hold SOCKET COUNT       connects COUNT times, says `connected`, holds until stdin ends
+ *   peer packet SOCKET SIZE      one packet of SIZE bytes `x`, then as relay
+ *   peer empty SOCKET            an empty packet, then as relay
+ *   peer sizes SOCKET            prints the stream and size of each packet
+ *   peer fuzz SOCKET COUNT SEED  random packets over random connections
+ *   peer datagrams SOCKET COUNT SEED   random datagrams
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,81 +21,117 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../base/cleanup.h"
-#include "../base/failure.h"
-#include "../base/programs.h"
+enum { PACKET_MAX = 1 << 18 };
+static char packet[PACKET_MAX];
 
-enum {
-    INPUT_MAX = 32768,       /* conmon cuts longer packets */
-    PACKET_MAX = 1 << 18,    /* more than a socket's buffer takes */
-    STREAM_STDERR = 3,       /* the first byte of a packet */
-};
-
-/* Through the directory's fd, so that the path may be of any length. */
-static int connect_to(const char *path, struct failure *failure) {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
-    _cleanup_free_ char *directory = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-    if (directory == NULL) return fail(failure, 0, "out of memory");
-    _cleanup_close_ int directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory_fd < 0) return fail(failure, errno, "open %s", directory);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int length = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s",
-                          directory_fd, name);
-    if (length >= (int)sizeof address.sun_path) return fail(failure, ENAMETOOLONG, "%s", path);
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        return fail(failure, errno, "connect to %s", path);
-    }
-    return take_fd(&fd);
+static void die(const char *doing) {
+    perror(doing);
+    exit(1);
 }
 
-static int write_all(int fd, const char *data, size_t size) {
-    while (size > 0) {
-        ssize_t count = write(fd, data, size);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return -1;
-        data += count;
-        size -= (size_t)count;
+static int connect_to(const char *path, int type) {
+    char directory[4096];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *slash = strrchr(path, '/');
+    snprintf(directory, sizeof directory, "%.*s", (int)(slash - path), path);
+    int directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory_fd < 0) die(directory);
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory_fd,
+             slash + 1);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) die(path);
+    close(directory_fd);
+    return fd;
+}
+
+static int relay(int fd) {
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
+    for (;;) {
+        if (poll(fds, 2, -1) < 0) die("poll");
+        if (fds[0].revents != 0) {
+            ssize_t size = recv(fd, packet, sizeof packet, 0);
+            if (size <= 0) return 0;
+            if (write(packet[0] == 3 ? 2 : 1, packet + 1, (size_t)size - 1) < 0) return 0;
+        }
+        if (fds[1].revents != 0) {
+            ssize_t size = read(0, packet, 32768);
+            if (size <= 0) {
+                shutdown(fd, SHUT_WR);
+                fds[1].fd = -1;
+            } else if (send(fd, packet, (size_t)size, MSG_NOSIGNAL) < 0) {
+                fds[1].fd = -1;
+            }
+        }
+    }
+}
+
+static int hold(const char *path, int count) {
+    while (count-- > 0) connect_to(path, SOCK_SEQPACKET);
+    puts("connected");
+    fflush(stdout);
+    while (read(0, packet, sizeof packet) > 0) continue;
+    return 0;
+}
+
+static int sizes(int fd) {
+    ssize_t size;
+    while ((size = recv(fd, packet, sizeof packet, 0)) > 0) printf("%d %zd\n", packet[0], size - 1);
+    return 0;
+}
+
+static void fill(size_t size) {
+    for (size_t i = 0; i < size; i++) packet[i] = (char)rand();
+}
+
+static int fuzz(const char *path, int count) {
+    while (count-- > 0) {
+        int fd = connect_to(path, SOCK_SEQPACKET);
+        for (int packets = rand() % 8; packets > 0; packets--) {
+            size_t size = rand() % 4 == 0 ? (size_t)rand() % 100000 : (size_t)rand() % 100;
+            fill(size);
+            send(fd, packet, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (rand() % 8 == 0) recv(fd, packet, 100, MSG_DONTWAIT);
+        }
+        if (rand() % 3 == 0) shutdown(fd, rand() % 3);
+        if (rand() % 5 != 0) close(fd);
     }
     return 0;
 }
 
-/* Returns false at the end of the input. */
-static bool pass_input(int socket) {
-    static char data[INPUT_MAX];
-    ssize_t size = read(STDIN_FILENO, data, sizeof data);
-    if (size < 0 && errno == EINTR) return true;
-    if (size > 0 && send(socket, data, (size_t)size, MSG_NOSIGNAL) >= 0) return true;
-    shutdown(socket, SHUT_WR);
-    return false;
+static int datagrams(const char *path, int count) {
+    static const char *const words[] = {"READY=1\n", "STATUS=", "\n", "MAINPID=1\n", "WATCHDOG=1"};
+    int fd = connect_to(path, SOCK_DGRAM);
+    while (count-- > 0) {
+        size_t size = (size_t)rand() % 6000;
+        fill(size);
+        for (int i = rand() % 6; i > 0; i--) {
+            const char *word = words[rand() % 5];
+            if (size > 100) memcpy(packet + (size_t)rand() % (size - 50), word, strlen(word));
+        }
+        send(fd, packet, size, MSG_NOSIGNAL);
+    }
+    return 0;
 }
 
-/* Returns false at the end of the connection, or when nobody reads us any more. */
-static bool pass_output(int socket) {
-    static char packet[PACKET_MAX];
-    ssize_t size = recv(socket, packet, sizeof packet, 0);
-    if (size < 0 && errno == EINTR) return true;
-    if (size <= 0) return false;
-    int target = packet[0] == STREAM_STDERR ? STDERR_FILENO : STDOUT_FILENO;
-    return write_all(target, packet + 1, (size_t)size - 1) == 0;
-}
-
-int relay_main(int argc, char **argv) {
-    struct failure failure;
-    if (argc != 2) {
-        fputs("usage: relay SOCKET\n", stderr);
-        return 2;
+int main(int argc, char **argv) {
+    if (argc < 3) return 2;
+    const char *command = argv[1], *path = argv[2];
+    int number = argc > 3 ? atoi(argv[3]) : 0;
+    srand(argc > 4 ? (unsigned)atoi(argv[4]) : 1);
+    if (strcmp(command, "hang") == 0) return hold(path, 1);
+    if (strcmp(command, "hold") == 0) return hold(path, number);
+    if (strcmp(command, "fuzz") == 0) return fuzz(path, number);
+    if (strcmp(command, "datagrams") == 0) return datagrams(path, number);
+    if (strcmp(command, "connects") == 0) {
+        while (number-- > 0) close(connect_to(path, SOCK_SEQPACKET));
+        return 0;
     }
-    _cleanup_close_ int socket = connect_to(argv[1], &failure);
-    if (socket < 0) {
-        fprintf(stderr, "relay: %s\n", failure.text);
-        return 1;
+    int fd = connect_to(path, SOCK_SEQPACKET);
+    if (strcmp(command, "sizes") == 0) return sizes(fd);
+    if (strcmp(command, "empty") == 0) send(fd, "", 0, MSG_NOSIGNAL);
+    if (strcmp(command, "packet") == 0) {
+        memset(packet, 'x', (size_t)number);
+        if (send(fd, packet, (size_t)number, MSG_NOSIGNAL) < 0) die("send");
     }
-    struct pollfd fds[] = {{.fd = socket, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
-    for (;;) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR) return 1;
-        if (fds[0].revents != 0 && !pass_output(socket)) return 0;
-        if (fds[1].revents != 0 && !pass_input(socket)) fds[1].fd = -1;
-    }
+    return relay(fd);
 }

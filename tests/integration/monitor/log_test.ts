@@ -1,0 +1,259 @@
+import { after, before, describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { run } from "../../../src/linux/mod.ts";
+import { makeStage, RUNTIMES, type Stage } from "./container.ts";
+import { createContainer, type LogLine, logText, MONITORS, parseLog } from "./monitor.ts";
+
+function shape(lines: readonly LogLine[]): string[] {
+  return lines.map(({ stream, tag, content }) => `${stream} ${tag} ${content}`);
+}
+
+describe("the monitor's log", () => {
+  let stage: Stage;
+
+  before(async () => {
+    stage = await makeStage();
+  });
+
+  after(() => stage[Symbol.asyncDispose]());
+
+  for (const monitor of MONITORS) {
+    for (const runtime of RUNTIMES) {
+      describe(`${monitor} with ${runtime}`, () => {
+        const make = (script: string, args: readonly string[] = []) =>
+          createContainer({ stage, monitor, runtime, script, args });
+
+        it("has a line for each line of both streams", async () => {
+          await using container = await make("echo one; echo; echo two; echo bad >&2");
+          await container.start();
+          assert.equal(await container.end(), "0");
+          const lines = shape(await container.log());
+          assert.deepEqual(lines.filter((line) => line.startsWith("stdout")), [
+            "stdout F one",
+            "stdout F ",
+            "stdout F two",
+          ]);
+          assert.ok(lines.includes("stderr F bad"));
+        });
+
+        it("ends with a piece when the output ends without a newline", async () => {
+          await using container = await make("echo whole; printf part");
+          await container.start();
+          await container.end();
+          assert.deepEqual(shape(await container.log()), ["stdout F whole", "stdout P part"]);
+        });
+
+        it("divides a long line into pieces that are all of it", async () => {
+          await using container = await make(
+            "head -c 50000 /dev/zero | tr '\\0' x; echo; echo end",
+          );
+          await container.start();
+          await container.end();
+          const lines = await container.log();
+          assert.equal(logText(lines), `${"x".repeat(50000)}\nend\n`);
+          assert.ok(lines.every(({ content }) => content.length <= 16384));
+        });
+
+        it("keeps NUL bytes", async () => {
+          await using container = await make("printf 'a\\000b\\n'");
+          await container.start();
+          await container.end();
+          assert.deepEqual(shape(await container.log()), ["stdout F a\0b"]);
+        });
+
+        it("goes on in a new file after a rename and reopen", async () => {
+          const script = "echo before; while [ ! -e /proc/1/fd/9 ]; do read x; echo $x; done";
+          await using container = await createContainer({
+            ...{ stage, monitor, runtime, script, args: ["--stdin"] },
+          });
+          await container.start();
+          await container.logged("before");
+          await Deno.rename(container.path("log"), container.path("log.1"));
+          await container.control("2 0 0\n");
+          await container.exists("log");
+          assert.equal(
+            logText(parseLog(await Deno.readTextFile(container.path("log.1")))),
+            "before\n",
+          );
+          assert.equal(await Deno.readTextFile(container.path("log")), "");
+        });
+
+        it("begins anew at the size limit", async () => {
+          await using container = await make("seq 1 1000", ["--log-size-max", "2000"]);
+          await container.start();
+          await container.end();
+          const text = await Deno.readTextFile(container.path("log"));
+          assert.ok(text.length <= 2000 && text.length > 1000, String(text.length));
+          assert.equal(parseLog(text).at(-1)?.content, "1000");
+        });
+
+        it("is not written with the driver `none`", async () => {
+          await using container = await createContainer({
+            ...{ stage, monitor, runtime, script: "echo lost; exit 2", log: "none" },
+          });
+          await container.start();
+          assert.equal(await container.end(), "2");
+          await assert.rejects(Deno.stat(container.path("log")));
+        });
+      });
+    }
+  }
+
+  describe("ours", () => {
+    const make = (script: string, args: readonly string[] = [], env?: Record<string, string>) =>
+      createContainer({
+        ...{ stage, monitor: "ours", runtime: "crun", script, args } as const,
+        ...(env === undefined ? {} : { env }),
+      });
+
+    it("has stamps of the local zone that grow", async () => {
+      await using container = await make("echo 1; sleep 0.1; echo 2", [], { TZ: "XXX-05:30" });
+      const before = Date.now();
+      await container.start();
+      await container.end();
+      const lines = await container.log();
+      assert.ok(lines.every(({ stamp }) => stamp.endsWith("+05:30")));
+      const [first, second] = lines.map(({ stamp }) => Date.parse(stamp));
+      assert.ok(first! >= before - 1 && second! - first! >= 90 && second! <= Date.now());
+    });
+
+    it("writes a line whole although it comes in parts", async () => {
+      await using container = await make("printf a; printf b; printf 'c\\n'; printf d");
+      await container.start();
+      await container.end();
+      assert.deepEqual(shape(await container.log()), ["stdout F abc", "stdout P d"]);
+    });
+
+    it("does not keep an unfinished line to itself", async () => {
+      await using container = await make("printf 'prompt> '; sleep 1000");
+      await container.start();
+      await container.logged("P prompt> ");
+    });
+
+    it("has every byte of a fast writer that exits at once", async () => {
+      await using container = await make("seq 1 200000; seq 1 50000 >&2");
+      await container.start();
+      await container.end();
+      const lines = await container.log();
+      const expected = (count: number) =>
+        Array.from({ length: count }, (_, index) => `${index + 1}\n`).join("");
+      assert.equal(logText(lines), expected(200000));
+      assert.equal(logText(lines, "stderr"), expected(50000));
+    });
+
+    it("keeps its content on reopen when nobody has renamed it", async () => {
+      await using container = await make("echo kept; sleep 1000");
+      await container.start();
+      await container.logged("kept");
+      const watcher = Deno.watchFs(container.bundle);
+      await container.control("2 0 0\n");
+      for await (const { paths } of watcher) {
+        if (paths.includes(container.path("log"))) break; // what CRI-O waits for
+      }
+      assert.deepEqual(shape(await container.log()), ["stdout F kept"]);
+    });
+
+    it("stays in the old file when the new one cannot be made", async () => {
+      await using container = await make("read x; echo $x; exit 3", ["--stdin"]);
+      await container.start();
+      const held = await Deno.open(container.path("log"));
+      await Deno.rename(container.path("log"), container.path("moved"));
+      await Deno.mkdir(container.path("log"));
+      await Deno.mkdir(container.path("log/in-the-way"));
+      await container.control("2 0 0\n");
+      await container.kill();
+      assert.equal(await container.end(), "137");
+      held.close();
+    });
+
+    it("rotates numbered files at the size limit", async () => {
+      const args = ["--log-size-max", "5000", "--log-rotate", "--log-max-files", "2"];
+      await using container = await make("seq 1 1000", args);
+      await container.start();
+      await container.end();
+      const names = Array.from(Deno.readDirSync(container.bundle), ({ name }) => name);
+      assert.deepEqual(names.filter((name) => name.startsWith("log")).sort(), [
+        "log",
+        "log.1",
+        "log.2",
+      ]);
+      const numbers: string[] = [];
+      for (const name of ["log.2", "log.1", "log"]) {
+        const lines = parseLog(await Deno.readTextFile(container.path(name)));
+        numbers.push(...lines.map(({ content }) => content));
+      }
+      assert.equal(numbers.at(-1), "1000");
+      const first = Number(numbers[0]);
+      assert.deepEqual(numbers, Array.from(numbers, (_, index) => String(first + index)));
+    });
+
+    it("rotates on after somebody else's rename", async () => {
+      const args = ["--log-size-max", "3000", "--log-rotate", "--stdin"];
+      await using container = await make("seq 1 20; read x; seq 21 500", args);
+      await container.start();
+      await container.logged("20");
+      await Deno.rename(container.path("log"), container.path("moved"));
+      await container.writeStdin("go\n");
+      await container.end();
+      assert.equal((await container.log()).at(-1)?.content, "500");
+    });
+
+    it("refuses to rotate outside of the allowed directories", async () => {
+      const args = ["--log-rotate", "--log-allowlist-dir", "/var/log/elsewhere"];
+      const container = make("true", args);
+      await assert.rejects(container, /in no allowed directory/);
+    });
+
+    it("ends a line that a full disk has cut, and goes on", async () => {
+      await using disk = await smallDisk();
+      const script = "seq 1 100000; read x; echo after";
+      await using container = await createContainer({
+        ...{ stage, monitor: "ours", runtime: "crun", script, args: ["--stdin"] } as const,
+        log: `${disk.path}/log`,
+      });
+      await container.start();
+      await disk.full();
+      await Deno.remove(`${disk.path}/ballast`);
+      await container.writeStdin("go\n");
+      assert.equal(await container.end(), "0");
+      const text = await Deno.readTextFile(`${disk.path}/log`);
+      const lines = text.trimEnd().split("\n");
+      assert.match(lines.at(-1)!, / stdout F after$/);
+    });
+
+    it("gives memory back after a burst", async () => {
+      await using container = await make("seq 1 100000; sleep 1000");
+      await container.start();
+      await container.logged(" 100000\n");
+      await new Promise((resolve) => setTimeout(resolve, 11_000));
+      const smaps = await Deno.readTextFile(
+        `/proc/${await container.monitorPid()}/smaps_rollup`,
+      );
+      const dirty = Number(smaps.match(/Private_Dirty:\s+(\d+)/)?.[1]);
+      assert.ok(dirty < 100, `${dirty} kB`);
+    });
+  });
+
+  /** A file system with room for half a megabyte, half of it taken. */
+  async function smallDisk(): Promise<
+    { readonly path: string; full(): Promise<void> } & AsyncDisposable
+  > {
+    const path = await Deno.makeTempDir({ dir: stage.directory });
+    await run("mount", ["-t", "tmpfs", "-o", "size=512k", "none", path]);
+    await Deno.writeFile(`${path}/ballast`, new Uint8Array(200_000));
+    return {
+      path,
+      async full() {
+        for (let last = -1;;) {
+          const { size } = await Deno.stat(`${path}/log`);
+          if (size === last && size > 200_000) return;
+          last = size;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+      },
+      async [Symbol.asyncDispose]() {
+        await run("umount", ["-l", path]);
+      },
+    };
+  }
+});
