@@ -148,14 +148,19 @@ export function cloneMount(path: string, depth: "single" | "recursive"): Fd {
 const MOUNT_ATTR_IDMAP = 0x00100000n;
 
 /**
- * Maps the owner ids of a detached mount by a user namespace.
+ * Maps the owner ids of a detached mount by a user namespace, and makes it read-only.
  *
  * @param userNamespace An open `/proc/<pid>/ns/user`.
  * @throws {Errno} `EINVAL` when the file system cannot.
  */
 export function mapMountIds(detached: Fd, userNamespace: Fd): void {
   // struct mount_attr: attr_set, attr_clr, propagation, userns_fd; u64 each.
-  const attributes = new BigUint64Array([MOUNT_ATTR_IDMAP, 0n, 0n, BigInt(userNamespace.number)]);
+  const attributes = new BigUint64Array([
+    MOUNT_ATTR_IDMAP | BigInt(MountAttribute.RDONLY),
+    0n,
+    0n,
+    BigInt(userNamespace.number),
+  ]);
   const result = libc().sysMountSetattr(
     BigInt(SYSCALL.mountSetattr),
     BigInt(detached.number),

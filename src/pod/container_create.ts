@@ -52,11 +52,14 @@ export async function makeContainer(
       id,
       names: [name],
       image: image.id,
-      metadata: containerMetadataJson(id, config, sandbox, image.id, createdAt),
+      metadata: containerMetadataJson(config, sandbox, image.id, createdAt),
       ...(maps.mode === "pod" ? { idMaps: maps.maps } : {}),
     }));
   unwind.add("storage", () => store.deleteContainer(id));
-  const rootfs = await step("container storage start", () => store.mountContainer(id));
+  const rootfs = await step(
+    "container storage start",
+    () => store.mountContainer(id, pod.namespaces.user),
+  );
   if (maps.mode === "pod") await makeAccessible(rootfs);
 
   const volumes = await step("container volume configuration", async () => {

@@ -39,7 +39,7 @@ export async function startInfra(
   const { store, options } = context;
   const { id, config } = sandbox.parts;
   const bundle = store.containerRunDir(id);
-  const rootfs = await store.mountContainer(id);
+  const rootfs = await store.mountContainer(id, sandbox.parts.namespaces.user);
   if (config.security.namespaces.user.mode === "pod") {
     await makeAccessible(rootfs);
     await makeAccessible(join(bundle, "config.json"));

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { CridError } from "../failure/mod.ts";
+import { hasIdMaps } from "./id_maps.ts";
 import { dictionary } from "./image_records.ts";
 import type { JsonRecord } from "./json_file.ts";
 import { randomId } from "./layer_id.ts";
@@ -47,14 +48,14 @@ export class Containers {
   }
 
   async create(container: NewContainer): Promise<ContainerRecord> {
-    refuseUnsupported(container);
+    refuseBadId(container);
     using layers = await openLayers(this.#tables, this.#paths, "write");
     using images = await this.#tables.images.open("read");
     using containers = await this.#tables.containers.open("write");
     refuseIfTaken(container, containers);
     const parent = topLayer(container, images, layers);
     const layer = randomId();
-    this.#makeLayer(layer, parent, layers);
+    this.#makeLayer(layer, parent, layers, container.idMaps);
     layers.own.put(layerOf(container, layer, parent), "volatile");
     await layers.own.save();
     const record = newRecord(container, layer);
@@ -105,14 +106,19 @@ export class Containers {
     return `${this.#paths.runContainers}/${id}/userdata`;
   }
 
-  #makeLayer(id: string, parent: string | undefined, layers: OpenLayers): void {
+  #makeLayer(
+    id: string,
+    parent: string | undefined,
+    layers: OpenLayers,
+    maps: IdMaps | undefined,
+  ): void {
     let below: ParentLayer | undefined;
     if (parent !== undefined) {
       below = parentLayer(placeOf(layers, this.#paths, parent)!.home, parent);
     }
     const { home } = ownPlace(layers, this.#paths);
     try {
-      linkLayer(home, id, makeLayerDirectory(`${home}/${id}`, below));
+      linkLayer(home, id, makeLayerDirectory(`${home}/${id}`, below, maps));
     } catch (error) {
       fs.rmSync(`${home}/${id}`, { recursive: true, force: true });
       throw error;
@@ -126,7 +132,7 @@ function containerRecords(records: Iterable<JsonRecord>): readonly ContainerReco
 }
 
 /** A container as callers see it. */
-function containerRecord(record: JsonRecord): ContainerRecord {
+export function containerRecord(record: JsonRecord): ContainerRecord {
   return {
     id: record.id,
     names: strings(record["names"]),
@@ -163,7 +169,7 @@ function newRecord(container: NewContainer, layer: string): JsonRecord {
     layer,
     metadata: container.metadata,
     created: new Date().toISOString(),
-    ...(hasMaps(maps) ? { uidmap: rawMap(maps.uids), gidmap: rawMap(maps.gids) } : {}),
+    ...(hasIdMaps(maps) ? { uidmap: rawMap(maps.uids), gidmap: rawMap(maps.gids) } : {}),
     flags: { MountLabel: container.mountLabel ?? "", ProcessLabel: "", Volatile: true },
   };
 }
@@ -179,17 +185,11 @@ function layerOf(container: NewContainer, id: string, parent: string | undefined
   };
 }
 
-function refuseUnsupported(container: NewContainer): void {
+function refuseBadId(container: NewContainer): void {
   if (!isId(container.id)) {
     throw new CridError(
       "invalid_argument",
       `create container ${JSON.stringify(container.id)}: an id has 64 hexadecimal digits`,
-    );
-  }
-  if (hasMaps(container.idMaps)) {
-    throw new CridError(
-      "unimplemented",
-      `create container ${container.id}: id-mapped root file systems are not supported yet`,
     );
   }
 }
@@ -235,10 +235,6 @@ function topLayer(
     );
   }
   return top;
-}
-
-function hasMaps(maps: IdMaps | undefined): maps is IdMaps {
-  return maps !== undefined && maps.uids.length + maps.gids.length > 0;
 }
 
 function rawMap(map: readonly IdMap[]): unknown {

@@ -1,7 +1,9 @@
 import * as fs from "node:fs";
 import { CridError } from "../failure/mod.ts";
 import { isErrno } from "../linux/mod.ts";
+import { mappedId } from "./id_maps.ts";
 import { randomLinkName } from "./layer_id.ts";
+import type { IdMaps } from "./types.ts";
 
 /** As many lowers as containers/storage allows. */
 const MAX_DEPTH = 500;
@@ -40,13 +42,18 @@ export function parentLayer(home: string, id: string): ParentLayer {
  * directory is at its place.
  *
  * @param directory Made when missing; may hold a `diff` already.
+ * @param maps Of a container's layer: its root directory belongs to the mapped owner.
  * @returns The short name that is to lead to it.
  */
-export function makeLayerDirectory(directory: string, parent: ParentLayer | undefined): string {
+export function makeLayerDirectory(
+  directory: string,
+  parent: ParentLayer | undefined,
+  maps: IdMaps = { uids: [], gids: [] },
+): string {
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   const root = parent?.root ?? { mode: BASE_MODE, uid: 0, gid: 0 };
   fs.mkdirSync(`${directory}/diff`, { recursive: true });
-  fs.chownSync(`${directory}/diff`, root.uid, root.gid);
+  fs.chownSync(`${directory}/diff`, mappedId(maps.uids, root.uid), mappedId(maps.gids, root.gid));
   fs.chmodSync(`${directory}/diff`, root.mode);
   fs.mkdirSync(`${directory}/work`, { mode: 0o700 });
   fs.mkdirSync(`${directory}/merged`, { mode: 0o700 });

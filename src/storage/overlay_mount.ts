@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { CridError } from "../failure/mod.ts";
+import { CridError, errorMessage } from "../failure/mod.ts";
 import {
   isErrno,
   MAX_MOUNT_DATA,
@@ -11,7 +11,11 @@ import {
   umount,
   UmountFlag,
 } from "../linux/mod.ts";
+import { log } from "../observe/mod.ts";
+import { shiftOwners } from "./id_maps.ts";
+import { MappedHomes, removeMappedHomes } from "./mapped_homes.ts";
 import { lowerDirectories } from "./overlay_layer.ts";
+import type { IdMaps } from "./types.ts";
 
 /** How a layer is mounted. */
 export interface OverlayMount {
@@ -23,6 +27,15 @@ export interface OverlayMount {
   readonly durability: "durable" | "volatile";
   /** SELinux label, or `""`. */
   readonly label: string;
+  /** Shows the layers below with the ids of a user namespace. */
+  readonly mapped?: MappedIds;
+}
+
+/** How the owners of a container's files are mapped. */
+export interface MappedIds {
+  /** Path of a user namespace with these maps. */
+  readonly userNamespace: string;
+  readonly maps: IdMaps;
 }
 
 /** Words that are flags of the mount, not options of overlay. */
@@ -56,7 +69,8 @@ export function mountOverlay(
   fs.rmSync(`${directory}/work/work/incompat/volatile`, { force: true, recursive: true });
   fs.mkdirSync(target, { recursive: true, mode: 0o700 });
   try {
-    mountWith(overlayArguments(directory, homes, how), target);
+    if (how.mapped === undefined) mountWith(overlayArguments(directory, homes, how), target);
+    else mountMapped(directory, homes, how, how.mapped);
   } catch (error) {
     throw new CridError(
       "internal",
@@ -67,6 +81,38 @@ export function mountOverlay(
   return target;
 }
 
+/** What the kernel says when it, or the file system of the layers, cannot map ids. */
+const CANNOT_MAP = ["EINVAL", "ENOSYS", "EOPNOTSUPP", "EPERM"];
+
+/** Without help from the kernel the owners of all files are changed once. */
+function mountMapped(
+  directory: string,
+  homes: readonly string[],
+  how: OverlayMount,
+  mapped: MappedIds,
+): void {
+  const target = `${directory}/merged`;
+  const shifted = `${directory}/shifted`;
+  try {
+    if (!fs.existsSync(shifted)) {
+      using mappedHomes = new MappedHomes(directory, homes, mapped.userNamespace);
+      return mountWith(overlayArguments(directory, mappedHomes.paths, how), target);
+    }
+  } catch (error) {
+    if (!isErrno(error, ...CANNOT_MAP)) throw error;
+    log.debug(`the owners of all files in ${directory} are changed: ${errorMessage(error)}`);
+  }
+  mountWith(overlayArguments(directory, homes, how), target);
+  if (fs.existsSync(shifted)) return;
+  try {
+    shiftOwners(target, mapped.maps);
+  } catch (error) {
+    umount(target, UmountFlag.DETACH);
+    throw error;
+  }
+  fs.writeFileSync(shifted, "");
+}
+
 /**
  * Unmounts whatever is mounted at a layer's `merged`.
  *
@@ -75,6 +121,7 @@ export function mountOverlay(
  */
 export function unmountOverlay(directory: string, mountPoint: "renew" | "leave"): void {
   const target = `${directory}/merged`;
+  removeMappedHomes(directory);
   if (!isMounted(directory)) return;
   while (isMounted(directory)) umount(target, UmountFlag.DETACH | UmountFlag.NOFOLLOW);
   if (mountPoint === "leave") return;

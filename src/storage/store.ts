@@ -1,14 +1,22 @@
 import * as fs from "node:fs";
 import { CridError } from "../failure/mod.ts";
-import { Containers, isVolatileContainer, mountLabelOf, mountOptionsOf } from "./containers.ts";
+import {
+  containerRecord,
+  Containers,
+  isVolatileContainer,
+  mountLabelOf,
+  mountOptionsOf,
+} from "./containers.ts";
 import { collectGarbage } from "./garbage.ts";
 import { ensureHomeMounted, unmountHome } from "./home.ts";
 import { Images } from "./images.ts";
 import { chainLayerId } from "./layer_id.ts";
 import { layerRecord, openLayers, placeOf, text } from "./layers.ts";
 import { StagedLayer } from "./layer_staging.ts";
+import { hasIdMaps } from "./id_maps.ts";
 import { Mounts } from "./mounts.ts";
 import { type OverlayOptions, overlayOptions } from "./options.ts";
+import type { MappedIds } from "./overlay_mount.ts";
 import { type StorePaths, storePaths } from "./paths.ts";
 import { storeTables, type Tables } from "./tables.ts";
 import type {
@@ -141,7 +149,7 @@ class OverlayStore implements Store {
     return this.#containers.delete(id);
   }
 
-  async mountContainer(id: string): Promise<string> {
+  async mountContainer(id: string, userNamespace?: string): Promise<string> {
     const record = await this.#containers.raw(id);
     if (record === undefined) {
       throw new CridError("not_found", `mount container ${id}: it is not in the store`);
@@ -151,6 +159,7 @@ class OverlayStore implements Store {
       options: mountOptionsOf(record) ?? this.#overlay.mountOptions,
       durability: isVolatileContainer(record) ? "volatile" : "durable",
       label: mountLabelOf(record),
+      ...mappedIds(containerRecord(record), userNamespace),
     });
   }
   async unmountContainer(id: string): Promise<void> {
@@ -212,4 +221,17 @@ class OverlayStore implements Store {
     storage.touch();
     for (const home of new Set([this.#paths.home, this.#paths.imageHome])) unmountHome(home);
   }
+}
+
+/** @throws {CridError} `invalid_argument` when a container with id maps comes without a namespace. */
+function mappedIds(
+  { id, idMaps }: ContainerRecord,
+  userNamespace: string | undefined,
+): { readonly mapped?: MappedIds } {
+  if (!hasIdMaps(idMaps)) return {};
+  if (userNamespace !== undefined) return { mapped: { userNamespace, maps: idMaps } };
+  throw new CridError(
+    "invalid_argument",
+    `mount container ${id}: it has id maps, and no user namespace with them was given`,
+  );
 }

@@ -187,8 +187,12 @@ export interface Store extends AsyncDisposable {
   setContainerMetadata(id: string, metadata: string): Promise<void>;
   /** Unmounts and deletes a container, its layer and both of its directories. Unknown is no error. */
   deleteContainer(id: string): Promise<void>;
-  /** Mounts the container's root file system and returns its path; counts in mountpoints.json. */
-  mountContainer(id: string): Promise<string>;
+  /**
+   * Mounts the container's root file system and returns its path; counts in mountpoints.json.
+   *
+   * @param userNamespace Path of a user namespace with the maps of a container that has some.
+   */
+  mountContainer(id: string, userNamespace?: string): Promise<string>;
   /** Unmounts it whatever the count says; unknown or unmounted is no error. */
   unmountContainer(id: string): Promise<void>;
   /** Mounts an image's top layer read-only (for image volumes); counts as above. */
