@@ -1,4 +1,4 @@
-import { errorMessage, isCode } from "../failure/mod.ts";
+import { CridError, errorMessage, isCode } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { ImageRecord, Store } from "../storage/mod.ts";
 import { isDigest } from "./digest.ts";
@@ -23,6 +23,8 @@ export interface ImagesOptions {
   /** For short names of images that are here; without it `docker.io` and `localhost` are tried. */
   readonly registries?: RegistriesFiles;
   readonly limits?: UnpackLimits;
+  /** Id of a container that uses an image, which must then stay. */
+  readonly userOf?: (imageId: string) => string | undefined;
 }
 
 /** No image of the world comes near; a layer bomb does. */
@@ -62,7 +64,7 @@ export function createImages(options: ImagesOptions): Images {
       const { record, name } = found;
       const rest = name === undefined ? [] : record.names.filter((each) => !names(name, each));
       log.info("removing image", { image: reference, id: record.id, namesLeft: rest.length });
-      if (rest.length === 0) await store.deleteImage(record.id);
+      if (rest.length === 0) await removeUnused(options, record.id);
       else await store.setImageNames(record.id, rest);
     },
     async fsUsage() {
@@ -73,6 +75,17 @@ export function createImages(options: ImagesOptions): Images {
       return { images, containers };
     },
   };
+}
+
+async function removeUnused({ store, userOf }: ImagesOptions, id: string): Promise<void> {
+  const user = userOf?.(id);
+  if (user !== undefined) {
+    throw new CridError(
+      "failed_precondition",
+      `remove image ${id}: the image is in use by ${user}; remove that container first`,
+    );
+  }
+  await store.deleteImage(id);
 }
 
 /** One image that cannot be read must not hide all others; the log says which. */

@@ -10,6 +10,7 @@ import { serveCri } from "../server/mod.ts";
 import { createStats } from "../stats/mod.ts";
 import { openStore } from "../storage/mod.ts";
 import type { Installation } from "./messages.ts";
+import { podMetrics } from "./pod_metrics.ts";
 import { podOptions, specDefaults, storeOptions } from "./options.ts";
 import type { SupervisedPullIsolates } from "./pull_isolates.ts";
 
@@ -56,7 +57,9 @@ export async function startCri(
     isolates,
     pinned: [config.image.pause_image, ...config.image.pinned_images],
     registries: registriesFiles(config),
+    userOf: (imageId) => pods.imageUser(imageId),
   });
+  const stats = createStats(cgroups);
   const pods = resources.use(
     await createPods({
       store,
@@ -64,7 +67,7 @@ export async function startCri(
       network,
       cgroups,
       handlers,
-      stats: createStats(cgroups),
+      stats,
       specDefaults: specDefaults(config, cgroups),
       options: podOptions(config, installation),
     }),
@@ -78,6 +81,11 @@ export async function startCri(
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: true },
     config: () => config,
     configText: () => printToml(config, { for: "file" }),
+    metrics: podMetrics(() => config.stats.included_pod_metrics, pods, stats),
+    pauser: {
+      pause: (id) => pods.pauseContainer(id),
+      unpause: (id) => pods.unpauseContainer(id),
+    },
   });
   log.info(`crid ${installation.version} serves ${config.api.listen}`);
   const rest = resources.move();

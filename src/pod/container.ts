@@ -47,6 +47,8 @@ export class Container {
   resources: LinuxResources | undefined;
   /** Listed: the client that asked for it has got its id. */
   visible = false;
+  /** Its processes are frozen. */
+  paused = false;
   /** The kill loop has begun: no new exec may enter. */
   killing = false;
   /** The loop that stops it, while one runs. */

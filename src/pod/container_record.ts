@@ -160,7 +160,7 @@ export function stateJson(container: Container, bundle: string): string {
   const state: StateJson = {
     ociVersion: container.spec.ociVersion,
     id: container.id,
-    status: container.state === "exited" ? "stopped" : container.state,
+    status: statusWord(container),
     bundle,
     created: toRfc3339(container.parts.createdAt),
     ...(startedAt === 0n ? {} : { started: toRfc3339(startedAt) }),
@@ -174,6 +174,12 @@ export function stateJson(container: Container, bundle: string): string {
     ...(monitor === undefined ? {} : { containerMonitorProcess: monitor }),
   };
   return JSON.stringify(state);
+}
+
+/** The state in the words of the OCI runtime specification, which knows "paused". */
+function statusWord({ state, paused }: Container): string {
+  if (state === "exited") return "stopped";
+  return paused ? "paused" : state;
 }
 
 /** `state.json` of an infra container. */
@@ -197,6 +203,7 @@ export interface SavedState {
   readonly init: ProcessRef | undefined;
   readonly monitor: ProcessRef | undefined;
   readonly startedAt: bigint;
+  readonly paused: boolean;
   readonly exit: Exit | undefined;
 }
 
@@ -210,6 +217,7 @@ export function readState(text: string): SavedState {
       : { pid: initPid, startTime: initStartTime },
     monitor: state.containerMonitorProcess,
     startedAt: fromRfc3339(state.started ?? ""),
+    paused: state.status === "paused",
     exit: state.status !== "stopped" ? undefined : {
       code: state.exitCode ?? 255,
       finishedAt: fromRfc3339(state.finished ?? ""),

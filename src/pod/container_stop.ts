@@ -2,6 +2,7 @@ import { errorMessage } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container } from "./container.ts";
 import { reconcile } from "./container_exit.ts";
+import { thaw } from "./container_pause.ts";
 import type { PodContext } from "./context.ts";
 import { catchesSignal, signalNumber, signalProcess } from "./signals.ts";
 
@@ -62,6 +63,7 @@ export class StopLoop {
     const signal = signalNumber(container.parts.stopSignal) ?? SIGTERM;
     this.#arm();
     try {
+      await thaw(this.#context, container);
       // A process that was never started obeys nothing.
       if (container.startedAt !== 0n && this.#deadline > performance.now()) {
         await Promise.race([this.#askToStop(signal), this.#timeUp.promise]);
@@ -105,6 +107,7 @@ export class StopLoop {
     let wait = FIRST_KILL_WAIT_MS;
     while (container.exit === undefined) {
       container.killing = true;
+      await thaw(this.#context, container);
       this.#signal(SIGKILL);
       await exitedWithin(container, wait);
       // The monitor may be gone, and with it the announcement of the exit.

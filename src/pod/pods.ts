@@ -1,14 +1,16 @@
 import { CridError } from "../failure/mod.ts";
 import { type Exited, type LinuxResources, watchExits } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
+import type { MetricGroup, PodMetrics } from "../stats/mod.ts";
 import { Container } from "./container.ts";
 import { makeContainer } from "./container_create.ts";
 import { execInContainer } from "./container_exec.ts";
 import { reconcile, settleExit } from "./container_exit.ts";
 import { reopenContainerLog } from "./container_log.ts";
+import { pauseContainer, unpauseContainer } from "./container_pause.ts";
 import { removeContainer } from "./container_remove.ts";
 import { startContainer } from "./container_start.ts";
-import { containerStats, sandboxStats } from "./usage.ts";
+import { containerStats, sandboxMetrics, sandboxStats } from "./usage.ts";
 import { stopContainer } from "./container_stop.ts";
 import { updateContainerResources } from "./container_update.ts";
 import type { PodContext, PodDependencies } from "./context.ts";
@@ -218,6 +220,14 @@ class PodService implements Pods, AsyncDisposable {
     await updateContainerResources(this.#context, this.#visibleContainer(id), resources);
   }
 
+  async pauseContainer(id: string): Promise<void> {
+    await pauseContainer(this.#context, this.#visibleContainer(id));
+  }
+
+  async unpauseContainer(id: string): Promise<void> {
+    await unpauseContainer(this.#context, this.#visibleContainer(id));
+  }
+
   async execSync(
     id: string,
     command: readonly string[],
@@ -262,7 +272,23 @@ class PodService implements Pods, AsyncDisposable {
     return (await Promise.all(entries)).filter((entry) => entry !== undefined);
   }
 
+  async metrics(groups: readonly MetricGroup[]): Promise<readonly PodMetrics[]> {
+    const ready = Array.from(this.#context.sandboxes.values())
+      .filter((sandbox) => sandbox.visible && !sandbox.stopped);
+    return await Promise.all(
+      ready.map((sandbox) => sandboxMetrics(this.#context, sandbox, groups)),
+    );
+  }
+
   // The runtime
+
+  imageUser(imageId: string): string | undefined {
+    for (const { id, parts } of this.#context.containers.values()) {
+      if (parts.imageId === imageId) return id;
+    }
+    for (const [id, images] of this.#context.imageVolumes) if (images.includes(imageId)) return id;
+    return undefined;
+  }
 
   events(signal: AbortSignal): AsyncIterable<ContainerEvent> {
     return this.#context.events.subscribe(signal);

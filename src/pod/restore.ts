@@ -145,6 +145,7 @@ async function restoreContainer(context: PodContext, { record, metadata }: Owned
     container.init = state.init;
     container.monitor = state.monitor;
     container.startedAt = state.startedAt;
+    container.paused = state.paused;
     container.visible = true;
     const images = Array.from(container.parts.mountImages.values());
     if (images.length > 0) context.imageVolumes.set(id, images);

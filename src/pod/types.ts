@@ -11,6 +11,7 @@ import type {
   SecurityContext,
 } from "../oci/mod.ts";
 import type { PortMapping } from "../network/mod.ts";
+import type { MetricGroup, PodMetrics } from "../stats/mod.ts";
 
 /** Labels or annotations. */
 export type StringMap = Readonly<Record<string, string>>;
@@ -249,14 +250,26 @@ export interface Pods {
     signal: AbortSignal,
   ): Promise<ExecOutput>;
   reopenContainerLog(id: string): Promise<void>;
+  /**
+   * Freezes a container's processes; it is reported as running.
+   *
+   * @throws {CridError} `failed_precondition` when it does not run or is paused already.
+   */
+  pauseContainer(id: string): Promise<void>;
+  /** @throws {CridError} `failed_precondition` when it is not paused. */
+  unpauseContainer(id: string): Promise<void>;
 
   containerStats(id: string): Promise<ContainerStatsEntry>;
   listContainerStats(filter: ContainerFilter): Promise<readonly ContainerStatsEntry[]>;
   sandboxStats(id: string): Promise<SandboxStatsEntry>;
   listSandboxStats(filter: SandboxFilter): Promise<readonly SandboxStatsEntry[]>;
+  /** The metrics of those groups of all pods that are ready. */
+  metrics(groups: readonly MetricGroup[]): Promise<readonly PodMetrics[]>;
 
   /** Changes from now on, in order. A reader that falls 1000 behind loses the oldest. */
   events(signal: AbortSignal): AsyncIterable<ContainerEvent>;
+  /** Id of a container that was made from an image or has it as a volume. */
+  imageUser(imageId: string): string | undefined;
   conditions(): Promise<readonly Condition[]>;
   handlers(): readonly HandlerView[];
   /** The pod CIDR is given to us by the kubelet; CNI does not use it. */

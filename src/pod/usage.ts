@@ -1,4 +1,5 @@
 import { isAlive } from "../oci/mod.ts";
+import type { MetricGroup, MetricsContainer, PodMetrics } from "../stats/mod.ts";
 import type { Container } from "./container.ts";
 import type { PodContext } from "./context.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -37,6 +38,42 @@ export async function sandboxStats(
     sandbox: sandbox.view(),
     usage,
     containers: entries.filter((entry) => entry !== undefined),
+  };
+}
+
+/** The metrics of a pod and its running containers. */
+export async function sandboxMetrics(
+  context: PodContext,
+  sandbox: Sandbox,
+  groups: readonly MetricGroup[],
+): Promise<PodMetrics> {
+  const { id, parts } = sandbox;
+  const running = Array.from(sandbox.containers)
+    .filter((container) => container.visible && container.state === "running");
+  return await context.stats.metrics({
+    id,
+    cgroupPath: parts.cgroupParent,
+    pid: anyProcess(sandbox),
+    name: parts.config.metadata.name,
+    namespace: parts.config.metadata.namespace,
+    containers: await Promise.all(running.map((each) => metricsContainer(context, each))),
+    groups,
+  });
+}
+
+async function metricsContainer(
+  context: PodContext,
+  container: Container,
+): Promise<MetricsContainer> {
+  const { id, parts, startedAt, init } = container;
+  return {
+    id,
+    cgroupPath: context.cgroups.containerPath(parts.sandbox.parts.cgroupParent, id),
+    upperDir: await context.store.containerUpperDir(id),
+    name: parts.config.metadata.name,
+    image: parts.config.image,
+    pid: init?.pid ?? 0,
+    startedAt,
   };
 }
 

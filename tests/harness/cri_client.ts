@@ -119,7 +119,8 @@ function stream(client: Client, method: Method) {
 
 /** Fills in what a partial request leaves out; `/runtime.v1.X/Version` takes a VersionRequest. */
 function wholeRequest(method: Method, request: object): unknown {
-  const name = `${method.path.slice(method.path.lastIndexOf("/") + 1)}Request`;
+  const rpc = method.path.slice(method.path.lastIndexOf("/") + 1);
+  const name = rpc === "GetContainerEvents" ? "GetEvents" : rpc;
   const messages = api as unknown as Record<string, { fromPartial(value: object): unknown }>;
-  return messages[name]!.fromPartial(request);
+  return messages[`${name}Request`]!.fromPartial(request);
 }

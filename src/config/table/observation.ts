@@ -138,7 +138,6 @@ export const STATS = {
     default: [],
     flag: "included-pod-metrics",
     env: ["CONTAINER_INCLUDED_POD_METRCIS", "CONTAINER_INCLUDED_POD_METRICS"],
-    built: false,
     check: includedPodMetrics,
     doc:
       "Groups of pod metrics: cpu, disk, diskIO, hugetlb, memory, network, oom, process, spec, " +

@@ -206,6 +206,25 @@ export class FakePods implements Pods {
     return Promise.resolve();
   }
 
+  pauseContainer(id: string): Promise<void> {
+    this.#note("pauseContainer", id);
+    return Promise.resolve();
+  }
+
+  unpauseContainer(id: string): Promise<void> {
+    this.#note("unpauseContainer", id);
+    return Promise.resolve();
+  }
+
+  metrics(groups: readonly string[]) {
+    this.#note("metrics", groups);
+    return Promise.resolve([]);
+  }
+
+  imageUser(): string | undefined {
+    return undefined;
+  }
+
   // The server has no part in streams but to hand their URLs on: nobody may ask for these.
   requireExec(_id: string): string {
     throw new Error("the server opens no streams");
