@@ -11,11 +11,12 @@ static const struct program {
     const char *name;
     int (*run)(int argc, char **argv);
 } programs[] = {
+    {"attach", attach_main},
     {"conmon", monitor_main},
     {"monitor", monitor_main},
     {"pause", pause_main},
     {"pinns", pinns_main},
-    {"relay", relay_main},
+    {"session", session_main},
     {"start", start_main},
 };
 

@@ -1,8 +1,9 @@
 /* The programs in crid-native, each with the calling convention of main(). */
 #pragma once
 
+int attach_main(int argc, char **argv);
 int monitor_main(int argc, char **argv);
 int pause_main(int argc, char **argv);
 int pinns_main(int argc, char **argv);
-int relay_main(int argc, char **argv);
+int session_main(int argc, char **argv);
 int start_main(int argc, char **argv);

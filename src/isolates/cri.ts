@@ -13,6 +13,7 @@ import type { Installation } from "./messages.ts";
 import { podMetrics } from "./pod_metrics.ts";
 import { podOptions, specDefaults, storeOptions } from "./options.ts";
 import type { SupervisedPullIsolates } from "./pull_isolates.ts";
+import { startStreams, streamUrls } from "./streams.ts";
 
 /** The running daemon, but for its supervisor. */
 export interface Cri {
@@ -73,6 +74,7 @@ export async function startCri(
     }),
   );
   await store.collectGarbage();
+  const streaming = resources.use(await startStreams(config, pods));
   const server = await serveCri({
     socketPath: config.api.listen,
     pods,
@@ -81,6 +83,7 @@ export async function startCri(
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: true },
     config: () => config,
     configText: () => printToml(config, { for: "file" }),
+    streams: streamUrls(streaming, pods),
     metrics: podMetrics(() => config.stats.included_pod_metrics, pods, stats),
     pauser: {
       pause: (id) => pods.pauseContainer(id),

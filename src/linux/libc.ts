@@ -76,9 +76,18 @@ const SYMBOLS = {
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   malloc: { parameters: ["usize"], result: "pointer" },
 
+  prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
+  setns: { parameters: ["i32", "i32"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
+  pollInThread: {
+    name: "poll",
+    parameters: ["buffer", "u64", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
 
   // System calls without a wrapper in the oldest C library that Deno runs on.

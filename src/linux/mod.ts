@@ -35,6 +35,7 @@ export { deviceNumber, deviceParts, FileType, mknod } from "./node.ts";
 export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from "./xattr.ts";
 export { type LockMode, OfdLock } from "./lock.ts";
 export { sendDatagram } from "./datagram.ts";
+export { connectLoopback } from "./loopback.ts";
 export { PidFd } from "./pidfd.ts";
 export {
   type MadeFile,

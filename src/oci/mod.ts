@@ -19,7 +19,10 @@ export {
   startContainer,
   updateContainer,
 } from "./runtime.ts";
+export { attach } from "./attach.ts";
+export type { CommandStreams, TerminalSize, WantedStreams } from "./command_streams.ts";
 export { execSync } from "./exec.ts";
+export { execStream } from "./exec_stream.ts";
 export { type ExitWatchOptions, watchExits } from "./exit_watch.ts";
 export { readExit } from "./exit_record.ts";
 export { forgetMonitor, reopenLog, resizeTerminal } from "./monitor_control.ts";

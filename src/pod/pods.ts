@@ -1,5 +1,12 @@
+import type { Duplex } from "node:stream";
 import { CridError } from "../failure/mod.ts";
-import { type Exited, type LinuxResources, watchExits } from "../oci/mod.ts";
+import {
+  type CommandStreams,
+  type Exited,
+  type LinuxResources,
+  type WantedStreams,
+  watchExits,
+} from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { MetricGroup, PodMetrics } from "../stats/mod.ts";
 import { Container } from "./container.ts";
@@ -10,6 +17,7 @@ import { reopenContainerLog } from "./container_log.ts";
 import { pauseContainer, unpauseContainer } from "./container_pause.ts";
 import { removeContainer } from "./container_remove.ts";
 import { startContainer } from "./container_start.ts";
+import { attachStreams, execStreams, requireExec, requireProcess } from "./container_streams.ts";
 import { containerStats, sandboxMetrics, sandboxStats } from "./usage.ts";
 import { stopContainer } from "./container_stop.ts";
 import { updateContainerResources } from "./container_update.ts";
@@ -21,6 +29,7 @@ import { containerName, sandboxName } from "./names.ts";
 import { restore } from "./restore.ts";
 import { Sandbox } from "./sandbox.ts";
 import { makeSandbox } from "./sandbox_create.ts";
+import { connectToPort, requireNetwork } from "./sandbox_connect.ts";
 import { removeSandbox, stopSandbox } from "./sandbox_stop.ts";
 import { containerInfo, sandboxInfo } from "./status_info.ts";
 import { now } from "./time.ts";
@@ -254,6 +263,42 @@ class PodService implements Pods, AsyncDisposable {
   async listContainerStats(filter: ContainerFilter): Promise<readonly ContainerStatsEntry[]> {
     const running = this.containers({ ...filter, state: "running" });
     const entries = running.map(async ({ id }) => {
+  // Streams
+
+  requireExec(id: string): string {
+    const container = this.#visibleContainer(id);
+    requireExec(container);
+    return container.id;
+  }
+
+  async exec(
+    id: string,
+    command: readonly string[],
+    wanted: WantedStreams,
+  ): Promise<CommandStreams> {
+    return await execStreams(this.#context, this.#visibleContainer(id), command, wanted);
+  }
+
+  requireAttach(id: string): string {
+    const container = this.#visibleContainer(id);
+    requireProcess(container);
+    return container.id;
+  }
+
+  async attach(id: string, wanted: WantedStreams): Promise<CommandStreams> {
+    return await attachStreams(this.#context, this.#visibleContainer(id), wanted);
+  }
+
+  requirePorts(id: string): string {
+    const sandbox = this.#visibleSandbox(id);
+    requireNetwork(sandbox);
+    return sandbox.id;
+  }
+
+  async connect(sandboxId: string, port: number): Promise<Duplex> {
+    return await connectToPort(this.#visibleSandbox(sandboxId), port);
+  }
+
       const container = this.#context.containers.find(id);
       return container === undefined ? undefined : await containerStats(this.#context, container);
     });

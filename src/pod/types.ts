@@ -3,12 +3,15 @@
  *
  * @module
  */
+import type { Duplex } from "node:stream";
 import type {
+  CommandStreams,
   DeviceRequest,
   LinuxResources,
   MountRequest,
   NamespaceOptions,
   SecurityContext,
+  WantedStreams,
 } from "../oci/mod.ts";
 import type { PortMapping } from "../network/mod.ts";
 import type { MetricGroup, PodMetrics } from "../stats/mod.ts";
@@ -265,6 +268,27 @@ export interface Pods {
   listSandboxStats(filter: SandboxFilter): Promise<readonly SandboxStatsEntry[]>;
   /** The metrics of those groups of all pods that are ready. */
   metrics(groups: readonly MetricGroup[]): Promise<readonly PodMetrics[]>;
+  /**
+   * The container's whole id, when a command could be started in it now.
+   *
+   * @throws {CridError} `not_found` when it does not run.
+   */
+  requireExec(id: string): string;
+  /** Starts a command in a container, connected to its streams. */
+  exec(id: string, command: readonly string[], wanted: WantedStreams): Promise<CommandStreams>;
+  /** The container's whole id, when it can be attached to. @throws {CridError} `not_found` else. */
+  requireAttach(id: string): string;
+  /** Connects with the streams of a container's own process. */
+  attach(id: string, wanted: WantedStreams): Promise<CommandStreams>;
+  /** The sandbox' whole id, when its ports can be reached. @throws {CridError} `not_found` else. */
+  requirePorts(id: string): string;
+  /**
+   * Connects to a TCP port on the pod's loopback, IPv4 or IPv6.
+   *
+   * @throws {CridError} `unavailable` when nobody listens there.
+   */
+  connect(sandboxId: string, port: number): Promise<Duplex>;
+
 
   /** Changes from now on, in order. A reader that falls 1000 behind loses the oldest. */
   events(signal: AbortSignal): AsyncIterable<ContainerEvent>;

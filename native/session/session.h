@@ -1,0 +1,84 @@
+/* session: a command in a container whose streams lead to a client. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "../base/failure.h"
+
+/* Talks with crid: it gets "<pid>\n" once the command runs; it sends "COLUMNS ROWS\n". */
+enum { CONTROL_FD = 3 };
+
+struct session_request {
+    bool hide_unified;      /* -u: no /sys/fs/cgroup/unified for the program */
+    const char *pid_file;   /* -w: where the program says which process it has left behind */
+    const char *console;    /* -t: directory for the socket that the terminal arrives on */
+    char **program;         /* its arguments too, ends with NULL */
+};
+
+/* The socket through which a runtime hands over a terminal's master. */
+struct console {
+    int directory; /* O_PATH, or -1 */
+    int listener;  /* or -1 */
+    char name[32];
+    char path[64]; /* short however long the directory's name is; good while this process lives */
+};
+
+/* Listens in `directory`. On failure nothing is left open. */
+int open_console(struct console *console, const char *directory, struct failure *failure);
+
+/* Takes the terminal's master: an fd, or -1. Output gets carriage returns, as clients expect. */
+int accept_console(struct console *console, struct failure *failure);
+
+/* Closes and removes the socket; idempotent. */
+void close_console(struct console *console);
+
+/* Bytes on their way from one fd to the other. */
+struct flow {
+    char data[32768];
+    size_t start, end;
+    bool over; /* no more will come */
+};
+
+/* Whether there is room to read into, and data to write. */
+static inline bool flow_wants(const struct flow *flow) {
+    return !flow->over && flow->end < sizeof flow->data;
+}
+static inline bool flow_has(const struct flow *flow) {
+    return flow->start < flow->end;
+}
+
+/* Reads what there is into the free room. False at the end, or on any error but EAGAIN. */
+bool flow_read(struct flow *flow, int fd);
+
+/* Writes what it takes. -1: nobody takes anything any more. */
+int flow_write(struct flow *flow, int fd);
+
+/* Carries bytes between our stdio and a terminal until that or the client is gone. */
+struct terminal {
+    int master;        /* -1 before it has arrived and after it is closed */
+    unsigned short columns, rows; /* 0: not told yet */
+    struct flow input, output;
+    bool closed; /* nobody has it open at the moment */
+    bool client_gone;
+};
+
+/* What poll is asked, and by which the answers are told apart. */
+enum { CHILDREN, CONTROL, CONSOLE, MASTER, INPUT, OUTPUT, FDS };
+
+struct pollfd;
+
+/* Says what is to be waited for. Returns the longest wait in milliseconds, or -1. */
+int arm_terminal(const struct terminal *terminal, struct pollfd *fds);
+
+/* Carries what can be carried now. */
+void serve_terminal(struct terminal *terminal, const struct pollfd *fds);
+
+/* Closes the terminal: the kernel sends SIGHUP to whoever is in the foreground. */
+void hang_up(struct terminal *terminal);
+
+/* Sets the size now, or when the terminal arrives. */
+void set_terminal_size(struct terminal *terminal, unsigned short columns, unsigned short rows);
+
+/* Writes all that the terminal still holds, as long as the client takes it. */
+void drain_terminal(struct terminal *terminal);

@@ -1,0 +1,68 @@
+import { CridError } from "../failure/mod.ts";
+import { attach, type CommandStreams, execStream, type WantedStreams } from "../oci/mod.ts";
+import type { Container } from "./container.ts";
+import { handlerNamed, type PodContext } from "./context.ts";
+
+/**
+ * Makes sure that a command can be started in a container.
+ *
+ * @throws {CridError} `not_found` when it does not run, `failed_precondition` when it is being killed.
+ */
+export function requireExec(container: Container): void {
+  requireProcess(container);
+  if (!container.killing) return;
+  throw new CridError(
+    "failed_precondition",
+    `cannot start exec: container ${container.id} is being killed`,
+  );
+}
+
+/** @throws {CridError} `not_found` when the container has no process. */
+export function requireProcess({ id, state }: Container): void {
+  if (state === "running" || state === "created") return;
+  throw new CridError("not_found", `container is not created or running: ${id} is ${state}`);
+}
+
+/**
+ * Starts a command in a container, connected to its streams. It does not outlive the container's own
+ * process, also where they share a PID namespace with others.
+ */
+export async function execStreams(
+  context: PodContext,
+  container: Container,
+  command: readonly string[],
+  wanted: WantedStreams,
+): Promise<CommandStreams> {
+  requireExec(container);
+  const { id } = container;
+  const streams = await execStream({
+    id,
+    ...wanted,
+    handler: handlerNamed(context, container.parts.sandbox.parts.runtimeHandler),
+    bundle: context.store.containerRunDir(id),
+    spec: container.spec,
+    args: command,
+  });
+  container.exited.then(() => streams.kill());
+  return streams;
+}
+
+/** Connects with the streams of a container's own process. */
+export async function attachStreams(
+  context: PodContext,
+  container: Container,
+  wanted: WantedStreams,
+): Promise<CommandStreams> {
+  requireProcess(container);
+  const { id } = container;
+  const { stdin, stdinOnce, tty } = container.parts.config;
+  return await attach({
+    id,
+    ...wanted,
+    stdin: wanted.stdin && stdin,
+    leaveAfterInput: !stdinOnce && !tty,
+    handler: handlerNamed(context, container.parts.sandbox.parts.runtimeHandler),
+    bundle: context.store.containerRunDir(id),
+    attachDir: context.options.attachDir,
+  });
+}

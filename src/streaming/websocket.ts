@@ -1,0 +1,41 @@
+import type { Buffer } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+// @ts-types="@types/ws"
+import { type WebSocket, WebSocketServer } from "ws";
+
+/** Clients send what they have read at once, 32 kB as a rule. */
+const MAX_MESSAGE = 1024 * 1024;
+/** Answers to pings that wait for a client who does not read. */
+const MAX_UNSENT = 256 * 1024;
+
+/**
+ * Answers the handshake of a WebSocket. One that is wrong is answered too; the promise stays
+ * unsettled then.
+ *
+ * @param protocol The subprotocol that was chosen; `""` for none.
+ */
+export function upgradeToWebSocket(
+  message: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  protocol: string,
+): Promise<WebSocket> {
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    // Streams are not text: compressing them costs memory and time for nothing.
+    perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE,
+    handleProtocols: () => protocol === "" ? false : protocol,
+  });
+  return new Promise((resolve) => {
+    server.handleUpgrade(message, socket, head, (webSocket) => {
+      webSocket.on("error", () => webSocket.terminate());
+      webSocket.on("ping", () => {
+        if (socket.writableLength > MAX_UNSENT) webSocket.terminate();
+      });
+      resolve(webSocket);
+    });
+  });
+}
