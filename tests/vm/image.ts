@@ -14,7 +14,6 @@ const CACHE = fileURLToPath(new URL("../../.cache/vm/", import.meta.url));
 const GUEST = fileURLToPath(new URL("guest/", import.meta.url));
 /** Where each file of `guest/` goes; `provision` runs last and is taken away again. */
 const GUEST_FILES: Readonly<Record<string, string>> = {
-  "crid-job": "usr/local/lib/crid-job",
   "crid-job.service": "etc/systemd/system/crid-job.service",
   "crid-job.target": "etc/systemd/system/crid-job.target",
   "provision": "provision",

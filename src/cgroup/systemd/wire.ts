@@ -86,19 +86,27 @@ export class Writer {
 
   value(type: string, value: DbusValue): void {
     this.align(alignment(type));
+    // Taken before the view is looked at: taking may replace it.
+    let at: number;
     switch (type[0]) {
       case "y":
-        return this.#view.setUint8(this.#take(1), value as number);
+        at = this.#take(1);
+        return this.#view.setUint8(at, value as number);
       case "b":
-        return this.#view.setUint32(this.#take(4), value === true ? 1 : 0, true);
+        at = this.#take(4);
+        return this.#view.setUint32(at, value === true ? 1 : 0, true);
       case "i":
-        return this.#view.setInt32(this.#take(4), value as number, true);
+        at = this.#take(4);
+        return this.#view.setInt32(at, value as number, true);
       case "u":
-        return this.#view.setUint32(this.#take(4), value as number, true);
+        at = this.#take(4);
+        return this.#view.setUint32(at, value as number, true);
       case "x":
-        return this.#view.setBigInt64(this.#take(8), value as bigint, true);
+        at = this.#take(8);
+        return this.#view.setBigInt64(at, value as bigint, true);
       case "t":
-        return this.#view.setBigUint64(this.#take(8), value as bigint, true);
+        at = this.#take(8);
+        return this.#view.setBigUint64(at, value as bigint, true);
       case "s":
       case "o":
         return this.#text(value as string, 4);
@@ -125,7 +133,8 @@ export class Writer {
     if (sizeBytes === 1) this.#view.setUint8(at, bytes.length);
     else this.#view.setUint32(at, bytes.length, true);
     // The last byte is the NUL, which every taken byte is.
-    this.#bytes.set(bytes, this.#take(bytes.length + 1));
+    const start = this.#take(bytes.length + 1);
+    this.#bytes.set(bytes, start);
   }
 
   #array(type: string, values: readonly DbusValue[]): void {

@@ -233,12 +233,6 @@ describe("crid's command line", () => {
     });
   }
 
-  it("refuses to serve with the systemd cgroup manager and says what to set", async () => {
-    const { code, stderr } = await crid(NONE);
-    assert.equal(code, 1);
-    assert.match(stderr, /level=fatal msg="cgroup_manager = .*--cgroup-manager=cgroupfs/);
-  });
-
   it("writes a fatal line to the log file and to standard error", async () => {
     const file = await Deno.makeTempFile();
     try {

@@ -39,10 +39,14 @@ describe("paths of the cgroupfs driver", () => {
     }
   });
 
-  it("refuse the systemd manager and name the setting that works", async () => {
-    await assert.rejects(createCgroupDriver({ manager: "systemd", layout }), {
-      code: "unimplemented",
-      message: /cgroup_manager = "cgroupfs"/,
-    });
+  it("find a container that the systemd driver has made, by its parent", () => {
+    assert.equal(
+      driver.containerPath("kubepods-pod1.slice", "abc"),
+      "/kubepods.slice/kubepods-pod1.slice/crio-abc.scope",
+    );
+  });
+
+  it("leave monitors where crid is", () => {
+    assert.equal(driver.monitorPath("/kubepods/pod1", "abc", "pod"), undefined);
   });
 });

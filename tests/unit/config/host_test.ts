@@ -8,6 +8,17 @@ import {
   type RuntimeHandlerConfig,
 } from "../../../src/config/mod.ts";
 
+/** Cgroup manager, monitor_cgroup, whether that is refused. */
+const MONITOR_CGROUPS = [
+  ["cgroupfs", "", false],
+  ["cgroupfs", "pod", false],
+  ["cgroupfs", "system.slice", true],
+  ["systemd", "", false],
+  ["systemd", "pod", false],
+  ["systemd", "system.slice", false],
+  ["systemd", "elsewhere", true],
+] as const;
+
 /** A configuration below a directory of its own, with programs that exist. */
 async function withHost(
   test: (host: {
@@ -97,14 +108,16 @@ describe("checking the host before serving", () => {
       );
     }));
 
-  it("refuses the systemd cgroup manager and says what to set", () =>
-    withHost(async ({ config, check }) => {
-      const base = config({ crun: {} });
-      await assert.rejects(
-        check({ ...base, runtime: { ...base.runtime, cgroup_manager: "systemd" } }),
-        /cgroup_manager = "systemd" is not built.*--cgroup-manager=cgroupfs.*cgroupDriver: cgroupfs/,
-      );
-    }));
+  for (const [manager, cgroup, refused] of MONITOR_CGROUPS) {
+    const what = refused ? "refuses" : "takes";
+    it(`${what} monitor_cgroup ${cgroup || "nothing"} with the ${manager} cgroup manager`, () =>
+      withHost(async ({ config, check }) => {
+        const base = config({ crun: { monitor_cgroup: cgroup } });
+        const checked = check({ ...base, runtime: { ...base.runtime, cgroup_manager: manager } });
+        if (refused) await assert.rejects(checked, /monitor_cgroup .* must be "pod"/);
+        else await checked;
+      }));
+  }
 
   it("refuses a storage driver that is not built", () =>
     withHost(async ({ config, check }) => {

@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { dirname, join } from "@std/path";
+import { cridCommand } from "../../harness/mod.ts";
+
+const UNIT = "/etc/systemd/system/crid.service";
+const PROGRAM = "/usr/local/bin/crid";
+
+describe("crid install", () => {
+  let directory: string;
+  let root: string;
+  let own: string;
+
+  beforeEach(async () => {
+    directory = await Deno.makeTempDir({ prefix: "crid-install-" });
+    root = join(directory, "root");
+    own = join(directory, "built");
+    await Deno.writeTextFile(own, "the built program");
+    await put("/usr/sbin/runc", "");
+    await put("/usr/lib/cni/bridge", "");
+  });
+
+  afterEach(() => Deno.remove(directory, { recursive: true }));
+
+  const read = (path: string) => Deno.readTextFile(join(root, path));
+
+  async function put(path: string, text: string): Promise<void> {
+    await Deno.mkdir(dirname(join(root, path)), { recursive: true });
+    await Deno.writeTextFile(join(root, path), text);
+  }
+
+  async function crid(
+    before: readonly string[],
+    ...args: readonly string[]
+  ): Promise<{ code: number; stdout: string; stderr: string }> {
+    const [program, ...first] = cridCommand();
+    const none = ["-c", "", "-d", ""];
+    const { code, stdout, stderr } = await new Deno.Command(program!, {
+      args: [...first, ...none, ...before, ...args, "--root", root],
+      // The launcher tells the program where the file is that it came from.
+      env: { CRID_SELF: own },
+      stdin: "null",
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, stdout: text(stdout), stderr: text(stderr) };
+  }
+
+  it("puts the program, its service and every missing configuration on a bare node", async () => {
+    const { code, stdout } = await crid([], "install");
+    assert.equal(code, 0, stdout);
+    assert.equal(await read(PROGRAM), "the built program");
+    assert.equal((await Deno.stat(join(root, PROGRAM))).mode! & 0o777, 0o755);
+    const unit = await read(UNIT);
+    assert.match(unit, /^Type=notify$/m);
+    assert.match(unit, /^ExecStart=\/usr\/local\/bin\/crid \$CRIO_CONFIG_OPTIONS/m);
+    assert.match(unit, /^WatchdogSec=60s$/m);
+    assert.match(unit, /^Alias=crio\.service$/m);
+    assert.match(await read("/etc/crictl.yaml"), /runtime-endpoint: unix:\/\/\/var\/run\/crio/);
+    JSON.parse(await read("/etc/containers/policy.json"));
+    assert.match(await read("/etc/containers/registries.conf"), /unqualified-search-registries/);
+    const network = JSON.parse(await read("/etc/cni/net.d/11-crid-ipv4-bridge.conflist"));
+    assert.equal(network.plugins[0].type, "bridge");
+    assert.equal(stdout.match(/^written/gm)?.length, 7, stdout);
+  });
+
+  it("writes a configuration that names what this host has", async () => {
+    await crid(["--cgroup-manager=cgroupfs"], "install");
+    const conf = await read("/etc/crio/crio.conf");
+    assert.match(conf, /^default_runtime = "runc"$/m);
+    assert.match(conf, /^\[crio\.runtime\.runtimes\.runc\]$/m);
+    assert.doesNotMatch(conf, /^\[crio\.runtime\.runtimes\.crun\]$/m);
+    assert.match(conf, /^cgroup_manager = "cgroupfs"$/m);
+    assert.match(conf, /^plugin_dirs = \[\n\t"\/opt\/cni\/bin\/",\n\t"\/usr\/lib\/cni\/",\n\]$/m);
+  });
+
+  it("keeps configuration that is there, and a network by another name", async () => {
+    await put("/etc/crio/crio.conf", "# mine\n");
+    await put("/etc/containers/policy.json", "{}");
+    await put("/etc/cni/net.d/05-calico.conflist", "{}");
+    for (const flags of [[], ["--force"]]) {
+      const { code, stdout } = await crid([], "install", ...flags);
+      assert.equal(code, 0);
+      assert.match(stdout, /^kept as it is {2}\/etc\/crio\/crio\.conf$/m);
+      assert.equal(await read("/etc/crio/crio.conf"), "# mine\n");
+      assert.equal(await read("/etc/containers/policy.json"), "{}");
+      const networks = Array.from(Deno.readDirSync(join(root, "etc/cni/net.d")));
+      assert.deepEqual(networks.map(({ name }) => name), ["05-calico.conflist"]);
+    }
+  });
+
+  it("replaces no other program or service unless it is told to", async () => {
+    await put(PROGRAM, "an older program");
+    const refused = await crid([], "install");
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /usr\/local\/bin\/crid differ.*--force/);
+    assert.equal(await read(PROGRAM), "an older program");
+    const { code, stdout } = await crid([], "install", "--force");
+    assert.equal(code, 0);
+    assert.match(stdout, /^replaced +\/usr\/local\/bin\/crid$/m);
+    assert.equal(await read(PROGRAM), "the built program");
+  });
+
+  it("changes nothing the second time, and nothing at all on a dry run", async () => {
+    const dry = await crid([], "install", "--dry-run");
+    assert.equal(dry.code, 0);
+    assert.equal(dry.stdout.match(/^would write/gm)?.length, 7, dry.stdout);
+    await assert.rejects(read(PROGRAM));
+    await crid([], "install");
+    const again = await crid([], "install");
+    assert.equal(again.code, 0);
+    assert.doesNotMatch(again.stdout, /^(written|replaced)/m);
+  });
+
+  it("leaves no half-written file when a directory cannot be made", async () => {
+    await put("/usr/local/bin", "a file where the directory should be");
+    const { code, stderr } = await crid([], "install");
+    assert.equal(code, 1);
+    assert.match(stderr, /install .*\/usr\/local\/bin\/crid/);
+  });
+
+  it("is taken back by uninstall, which leaves the configuration", async () => {
+    await crid([], "install");
+    const { code } = await crid([], "uninstall");
+    assert.equal(code, 0);
+    await assert.rejects(read(PROGRAM));
+    await assert.rejects(read(UNIT));
+    assert.match(await read("/etc/crio/crio.conf"), /crio\.runtime/);
+    assert.match((await crid([], "uninstall")).stdout, /^not there/m);
+  });
+});

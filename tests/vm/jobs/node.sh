@@ -1,0 +1,80 @@
+# What jobs share: a registry, crid as an installed service, crictl. Sourced; runs with `set -eu`.
+# MANAGER and RUNTIME come from the host, by the file `env`.
+
+export PATH="/job/bin:$PATH"
+export DEBIAN_FRONTEND=noninteractive
+
+# A step that has worked; the host counts these lines.
+ok() {
+    echo "ok: $*"
+}
+
+fail() {
+    echo "FAILED: $*"
+    diagnose
+    exit 1
+}
+
+# What one wants to see of a node that has failed.
+diagnose() {
+    mkdir -p /job/results
+    journalctl --no-pager -b -u crid.service >/job/results/crid.log 2>&1 || true
+    journalctl --no-pager -b -n 2000 >/job/results/journal.log 2>&1 || true
+    systemctl --no-pager list-units --all >/job/results/units 2>&1 || true
+    tail -n 40 /job/results/crid.log
+}
+
+# expect WHAT VALUE PATTERN: VALUE is one line or more, PATTERN a regular expression for grep -E.
+expect() {
+    if printf '%s\n' "$2" | grep -Eq -- "$3"; then
+        ok "$1"
+    else
+        fail "$1: got '$2', wanted /$3/"
+    fi
+}
+
+# until_true SECONDS COMMAND...: what systemd and the kernel announce to nobody.
+until_true() {
+    left=$(($1 * 5))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
+
+start_registry() {
+    cat >/run/registry.yml <<END
+version: "0.1"
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: /job/registry}, maintenance: {readonly: {enabled: true}}}
+http: {addr: "127.0.0.1:5000"}
+END
+    OTEL_TRACES_EXPORTER=none systemd-run --quiet --unit=registry docker-registry serve /run/registry.yml
+}
+
+# Names of registries lead to ours; the file is there before crid is installed, and must stay.
+write_registries() {
+    mkdir -p /etc/containers
+    for registry in registry.k8s.io gcr.io k8s.gcr.io docker.io; do
+        printf '[[registry]]\nlocation = "%s"\n[[registry.mirror]]\nlocation = "127.0.0.1:5000"\ninsecure = true\n' \
+            "$registry"
+    done >/etc/containers/registries.conf
+}
+
+# install_crid: as a user would, then what only tests want.
+install_crid() {
+    write_registries
+    /job/bin/crid --cgroup-manager="$MANAGER" --default-runtime="$RUNTIME" install </dev/null
+    mkdir -p /etc/crio/crio.conf.d
+    printf '[crio.runtime]\nlog_level = "debug"\n' >/etc/crio/crio.conf.d/50-test.conf
+}
+
+start_crid() {
+    systemctl start crid || fail "systemctl start crid"
+}
+
+cgroup_of() {
+    sed -n 's/^0:://p' "/proc/$1/cgroup"
+}

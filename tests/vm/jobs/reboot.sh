@@ -1,0 +1,46 @@
+# A node that reboots with pods running: nothing of the old pods is stuck, new ones work.
+set -eu
+. /job/jobs/node.sh
+
+IMAGE=registry.k8s.io/e2e-test-images/busybox:1.29-2
+pod_json() {
+    cat <<END
+{"metadata": {"name": "$1", "namespace": "reboot", "uid": "$1", "attempt": $2},
+ "log_directory": "/var/log/pods/reboot-$1-$2", "linux": {}}
+END
+}
+cat >container.json <<END
+{"metadata": {"name": "main"}, "image": {"image": "$IMAGE"}, "log_path": "main.log",
+ "command": ["sleep", "3600"], "linux": {}}
+END
+
+start_registry
+if [ ! -e rebooted ]; then
+    install_crid
+    systemctl enable crid
+    start_crid
+    crictl pull $IMAGE
+    for name in one two; do
+        pod_json $name 0 >$name.json
+        crictl run container.json $name.json >/dev/null || fail "run"
+    done
+    expect "runs before the reboot" "$(crictl ps -q | wc -l)" '^2$'
+    touch rebooted
+    exit 194
+fi
+
+expect "comes up with the node" "$(systemctl is-active crid)" '^active$'
+expect "reports the old pods as not ready, or not at all" "$(crictl pods -q --state ready | wc -l)" '^0$'
+expect "has nothing running" "$(crictl ps -q | wc -l)" '^0$'
+crictl inspect "$(crictl ps -aq | head -n 1)" | jq -c '.status | {state, exitCode, reason}' || true
+pod_json one 1 >again.json
+crictl run container.json again.json >/dev/null || fail "run after the reboot"
+expect "runs the pod's next attempt" "$(crictl ps -q | wc -l)" '^1$'
+for pod in $(crictl pods -q); do
+    crictl stopp "$pod" >/dev/null || fail "stop $pod"
+    crictl rmp "$pod" >/dev/null || fail "remove $pod"
+done
+expect "removes all of them" "$(crictl pods -q | wc -l)$(crictl ps -aq | wc -l)" '^00$'
+expect "leaves no address taken" "$(find /var/lib/cni/networks/crio -name '10.85.*' | wc -l)" '^0$'
+expect "leaves no mount" "$(grep -c '/var/lib/containers/storage/overlay/.*/merged' /proc/mounts || true)" '^0$'
+diagnose >/dev/null

@@ -1,0 +1,85 @@
+# Boot, install, start, a pod's whole life, restart, remove: what a first user does.
+set -eu
+. /job/jobs/node.sh
+
+start_registry
+install_crid
+expect "keeps configuration that is there" "$(head -n 1 /etc/containers/registries.conf)" '^\[\[registry\]\]$'
+expect "writes what is missing" "$(ls /etc/crio/crio.conf /etc/crictl.yaml /etc/cni/net.d)" conflist
+start_crid
+expect "is ready when systemd says so" "$(systemctl is-active crid)" '^active$'
+expect "answers" "$(crictl version)" 'RuntimeName: *cri-o'
+
+IMAGE=registry.k8s.io/e2e-test-images/busybox:1.29-2
+crictl pull $IMAGE || fail "pull"
+ok "pulls an image"
+
+case $MANAGER in
+    systemd) parent=kubepods-smoke.slice; path=/kubepods.slice/kubepods-smoke.slice ;;
+    *) parent=/kubepods/smoke; path=/kubepods/smoke ;;
+esac
+cat >pod.json <<END
+{"metadata": {"name": "pod", "namespace": "smoke", "uid": "u1", "attempt": 0},
+ "log_directory": "/var/log/pods/smoke", "linux": {"cgroup_parent": "$parent"}}
+END
+cat >container.json <<END
+{"metadata": {"name": "main"}, "image": {"image": "$IMAGE"}, "log_path": "main.log",
+ "command": ["sh", "-c", "echo hello from the container; trap 'exit 3' TERM; while :; do sleep 1; done"],
+ "linux": {"resources": {"memory_limit_in_bytes": 67108864, "cpu_quota": 50000, "cpu_period": 100000,
+   "cpu_shares": 512, "unified": {"memory.low": "1048576"}},
+   "security_context": {"apparmor": {"profile_type": 0}}}}
+END
+pod=$(crictl runp pod.json) || fail "run pod"
+ok "runs a pod"
+container=$(crictl create "$pod" container.json pod.json) || fail "create"
+crictl start "$container" >/dev/null || fail "start"
+ok "starts a container"
+until_true 20 grep -q hello /var/log/pods/smoke/main.log || fail "log"
+expect "logs" "$(crictl logs "$container")" '^hello from the container$'
+expect "executes" "$(crictl exec -s "$container" sh -c 'echo in; exit 0')" '^in$'
+
+pid=$(crictl inspect -o go-template --template '{{.info.pid}}' "$container")
+own=$(cgroup_of "$pid")
+case $MANAGER in
+    systemd) expect "is in a scope of its slice" "$own" "^$path/crio-$container.scope(/container)?$" ;;
+    *) expect "is below its parent" "$own" "^$path/crio-$container(/container)?$" ;;
+esac
+dir=/sys/fs/cgroup$own
+expect "limits memory" "$(cat "$dir/memory.max")" '^67108864$'
+expect "limits swap to memory" "$(cat "$dir/memory.swap.max")" '^0$'
+expect "limits CPU" "$(cat "$dir/cpu.max")" '^50000 100000$'
+expect "weighs CPU" "$(cat "$dir/cpu.weight")" '^(20|59)$'
+expect "sets what unified asks for" "$(cat "$dir/memory.low")" '^1048576$'
+expect "has a cgroup namespace" "$(crictl exec -s "$container" cat /proc/self/cgroup)" '^0::/(container)?$'
+expect "confines by AppArmor" "$(cat "/proc/$pid/attr/current")" '^crio-default \(enforce\)$'
+expect "tells usage" "$(crictl stats -o json "$container" | jq -r '.stats[0].memory.workingSetBytes.value')" '^[1-9]'
+expect "tells pressure" "$(crictl stats -o json "$container" | jq -c '.stats[0].cpu.psi')" 'Avg10|avg10'
+
+monitor=$(cat "/run/containers/storage/overlay-containers/$container/userdata/conmon-pidfile")
+if [ "$MANAGER" = systemd ]; then
+    expect "gives the monitor a scope" "$(cgroup_of "$monitor")" "^/system.slice/crio-conmon-$container.scope$"
+    expect "as CRI-O has it" "$(systemctl show "crio-conmon-$container.scope" \
+        -p KillSignal,Delegate,DefaultDependencies | sort | tr '\n' ' ')" \
+        '^DefaultDependencies=no Delegate=yes KillSignal=13 $'
+fi
+
+systemctl restart crid || fail "restart"
+expect "leaves the container alone when crid restarts" \
+    "$(crictl inspect -o go-template --template '{{.status.state}} {{.info.pid}}' "$container")" \
+    "^CONTAINER_RUNNING $pid$"
+crictl stop -t 10 "$container" >/dev/null || fail "stop"
+expect "stops with the program's own exit code" \
+    "$(crictl inspect -o go-template --template '{{.status.exitCode}}' "$container")" '^3$'
+crictl rm "$container" >/dev/null || fail "remove the container"
+crictl stopp "$pod" >/dev/null || fail "stop the pod"
+crictl rmp "$pod" >/dev/null || fail "remove the pod"
+[ ! -e "$dir" ] || fail "the cgroup $dir is left"
+expect "leaves no unit" "$(systemctl list-units --all --no-legend 'crio-*' | wc -l)" '^0$'
+expect "leaves no interface" "$(ip -o link | grep -c veth || true)" '^0$'
+
+systemctl stop crid || fail "systemctl stop crid"
+expect "ends cleanly" "$(systemctl show crid -p Result)" '^Result=success$'
+/job/bin/crid uninstall || fail "uninstall"
+[ ! -e /usr/local/bin/crid ] && [ ! -e /etc/systemd/system/crid.service ] || fail "not uninstalled"
+ok "uninstalls"
+diagnose >/dev/null
