@@ -19,7 +19,7 @@ const CHECKS: readonly Stage[] = [
   { kind: "tool", name: "fmt", args: ["fmt", "--check", "--quiet"] },
   { kind: "tool", name: "build", args: ["run", "-A", "scripts/build.ts"] },
 ];
-const SUITES = ["unit", "integration", "conformance"] as const;
+const SUITES = ["unit", "integration", "conformance", "vm"] as const;
 /** A suite that hangs is killed and counts as failed; the whole has to end within 40 minutes. */
 const DEADLINE_MS = 18 * 60_000;
 
@@ -47,16 +47,27 @@ function suite(name: string): Stage {
 async function obstacle(stage: Stage): Promise<string | undefined> {
   if (stage.kind === "tool" || stage.name === "unit") return undefined;
   if (Deno.uid() !== 0) return "it needs root";
-  if (stage.name === "conformance" && !await hasGo()) {
+  if (["conformance", "vm"].includes(stage.name) && !await has("go")) {
     return "crictl and critest are built with Go, which is not installed";
   }
+  const missing = stage.name === "vm" ? await missingOf(VM_PROGRAMS) : [];
+  if (missing.length > 0) return `a virtual node needs ${missing.join(" and ")}`;
   return undefined;
 }
 
-async function hasGo(): Promise<boolean> {
+/** What builds and boots a virtual node. */
+const VM_PROGRAMS = ["debootstrap", "mke2fs", "qemu-system-x86_64"];
+
+async function missingOf(programs: readonly string[]): Promise<readonly string[]> {
+  const there = await Promise.all(programs.map(has));
+  return programs.filter((_, at) => !there[at]);
+}
+
+/** Whether a program is on PATH, or where Go's own archive goes. */
+async function has(program: string): Promise<boolean> {
   const directories = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/local/go/bin"];
   for (const directory of directories) {
-    if (await Deno.stat(join(directory, "go")).then(() => true, () => false)) return true;
+    if (await Deno.stat(join(directory, program)).then(() => true, () => false)) return true;
   }
   return false;
 }

@@ -19,6 +19,7 @@ import { checkLabels } from "./sandbox_config.ts";
 import { noSecurityContext } from "./security_context.ts";
 import { saveState } from "./state_file.ts";
 import { step } from "./step.ts";
+import { systemdProperties } from "./systemd_properties.ts";
 import { now } from "./time.ts";
 import type { ContainerConfig } from "./types.ts";
 
@@ -111,6 +112,10 @@ export async function makeContainer(
     ));
   const stopSignal = config.stopSignal || built.stopSignal;
   built.spec.annotations["org.opencontainers.image.stopSignal"] = stopSignal;
+  if (cgroups.kind === "systemd") {
+    const own = { ...built.spec.annotations };
+    Object.assign(built.spec.annotations, systemdProperties(config.annotations), own);
+  }
   const container = new Container({ ...annotated, user: built.user, stopSignal }, built.spec);
 
   await step("container runtime creation", async () => {
