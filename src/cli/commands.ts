@@ -4,6 +4,7 @@ import { COMPLETION } from "./commands/completion.ts";
 import { CONFIG } from "./commands/config.ts";
 import { INSTALL, UNINSTALL } from "./commands/install.ts";
 import { HELP_COMMAND, MAN, MARKDOWN } from "./commands/manual.ts";
+import { IMAGE } from "./commands/image.ts";
 import { SERVE } from "./commands/serve.ts";
 import { STATUS } from "./commands/status.ts";
 import { VERSION } from "./commands/version.ts";
@@ -16,6 +17,7 @@ export const CRID: Command = {
     COMPLETION,
     CONFIG,
     HELP_COMMAND,
+    IMAGE,
     INSTALL,
     MAN,
     MARKDOWN,

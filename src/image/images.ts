@@ -48,6 +48,8 @@ export function createImages(options: ImagesOptions): Images {
   return {
     pull: (request) => puller.pull(request),
     load: (request) => puller.load(request),
+    archiveImages: async (source, signal) =>
+      await (await isolates.registry()).archiveImages(source, signal),
     async find(reference) {
       const found = await findRecord(options, reference);
       return found && await view.image(found.record);

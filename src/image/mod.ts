@@ -20,6 +20,11 @@ export {
 export { type RetryPolicy } from "./registry/retry.ts";
 export { type RegistriesFiles } from "./registries_conf.ts";
 export { type ShortNameMode } from "./short_names.ts";
+export { openDestination } from "./transports/open_destination.ts";
+export { exportImage } from "./transports/export_image.ts";
+export { storePeer } from "./transports/store_peer.ts";
+export { type FoundArchive, withPlainArchive } from "./transports/plain_archive.ts";
+export type { ImageDestination } from "./transports/destination.ts";
 export type { ArchiveImage } from "./transports/archive.ts";
 export {
   type ArchiveName,

@@ -93,6 +93,11 @@ export interface Images {
   pull(request: PullRequest): Promise<string>;
   /** Takes an image over from an archive; returns its id. */
   load(request: LoadRequest): Promise<string>;
+  /** What an archive holds: `oci-archive:/path`. */
+  archiveImages(
+    source: string,
+    signal: AbortSignal,
+  ): Promise<readonly import("./transports/archive.ts").ArchiveImage[]>;
   /** By id, unique id prefix, name (`:latest` added, short names resolved) or digest. */
   find(reference: string): Promise<Image | undefined>;
   list(): Promise<readonly Image[]>;

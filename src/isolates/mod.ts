@@ -4,4 +4,5 @@
  * @module
  */
 
+export { type LocalImages, openLocalImages } from "./local_images.ts";
 export { serve } from "./serve.ts";

@@ -14,13 +14,21 @@ export type IsolateName = "cri" | "pull" | "unpack";
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"]
   .flatMap((name) => [name, name.toLowerCase()]);
 
-/** The permissions of one isolate. */
-export function permissionsOf(name: IsolateName, config: Config): Deno.PermissionOptionsObject {
+/**
+ * The permissions of one isolate.
+ *
+ * @param archives Files and directories that `pull` is to read images from.
+ */
+export function permissionsOf(
+  name: IsolateName,
+  config: Config,
+  archives: readonly string[] = [],
+): Deno.PermissionOptionsObject {
   switch (name) {
     case "cri":
       return criPermissions(config);
     case "pull":
-      return pullPermissions(config);
+      return pullPermissions(config, archives);
     case "unpack":
       return unpackPermissions(config);
   }
@@ -50,12 +58,15 @@ function criPermissions(config: Config): Deno.PermissionOptionsObject {
 }
 
 /** `pull` parses what registries send. It can start nothing, call no native code and write nothing. */
-function pullPermissions(config: Config): Deno.PermissionOptionsObject {
+function pullPermissions(
+  config: Config,
+  archives: readonly string[],
+): Deno.PermissionOptionsObject {
   return {
     net: true,
     run: false,
     ffi: false,
-    read: [...registryReadPaths(registryOptions(config, ""))],
+    read: [...registryReadPaths(registryOptions(config, "")), ...archives],
     write: false,
     env: PROXY_VARIABLES,
     sys: false,

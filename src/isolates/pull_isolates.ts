@@ -2,6 +2,7 @@ import {
   connectRegistry,
   connectUnpacker,
   type PullIsolates,
+  type PushPeer,
   type RegistryPeer,
   type UnpackPeer,
 } from "../image/mod.ts";
@@ -27,7 +28,7 @@ export class SupervisedPullIsolates implements PullIsolates {
   readonly #starting = new Map<number, (port: MessagePort) => void>();
   #nextId = 1;
 
-  #registry: Promise<Started<RegistryPeer>> | undefined;
+  #registry: Promise<Started<RegistryPeer & PushPeer>> | undefined;
   #sessions = 0;
 
   #unpackers = 0;
@@ -55,16 +56,8 @@ export class SupervisedPullIsolates implements PullIsolates {
   }
 
   async registry(): Promise<RegistryPeer> {
-    clearTimeout(this.#idleTimer);
-    this.#registry ??= this.#start("pull", connectRegistry).catch((error) => {
-      this.#registry = undefined;
-      throw error;
-    });
-    const { peer } = await this.#registry;
-    const ended = () => {
-      this.#sessions--;
-      this.#stopWhenIdle();
-    };
+    const { peer } = await this.#registryIsolate();
+    const ended = () => this.#ended();
     return {
       resolve: async (request, signal) => {
         this.#sessions++;
@@ -87,6 +80,29 @@ export class SupervisedPullIsolates implements PullIsolates {
       close: (session) => {
         peer.close(session);
         ended();
+      },
+    };
+  }
+
+  /** The isolate that talks to registries, for pushing. */
+  async push(): Promise<PushPeer> {
+    const { peer } = await this.#registryIsolate();
+    return {
+      openPush: async (request, signal) => {
+        this.#sessions++;
+        try {
+          return await peer.openPush(request, signal);
+        } catch (error) {
+          this.#ended();
+          throw error;
+        }
+      },
+      hasBlob: (request, signal) => peer.hasBlob(request, signal),
+      putBlob: (request, signal) => peer.putBlob(request, signal),
+      putManifest: (request, signal) => peer.putManifest(request, signal),
+      closePush: (session) => {
+        peer.closePush(session);
+        this.#ended();
       },
     };
   }
@@ -118,6 +134,20 @@ export class SupervisedPullIsolates implements PullIsolates {
       // A worker that has met a hostile layer is not trusted with the next one.
       [Symbol.dispose]: () => this.#give({ id, peer }, failed),
     };
+  }
+
+  async #registryIsolate(): Promise<Started<RegistryPeer & PushPeer>> {
+    clearTimeout(this.#idleTimer);
+    this.#registry ??= this.#start("pull", connectRegistry).catch((error) => {
+      this.#registry = undefined;
+      throw error;
+    });
+    return await this.#registry;
+  }
+
+  #ended(): void {
+    this.#sessions--;
+    this.#stopWhenIdle();
   }
 
   #give(started: Started<UnpackPeer>, failed: boolean): void {

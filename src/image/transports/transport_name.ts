@@ -51,7 +51,7 @@ export function parseTransport(
   }
   if (kind === "containers-storage") return parseStorage(text, rest);
   if (rest === "") throw invalid(text, "the path is missing");
-  const [path, image] = splitPath(kind, rest);
+  const [path, image] = splitPath(rest);
   return { kind, path: isAbsolute(path) ? path : resolve(path), image };
 }
 
@@ -65,8 +65,10 @@ function named(kind: "docker" | "containers-storage", reference: string): Transp
   return kind === "docker" ? { kind, reference } : { kind, store: undefined, reference };
 }
 
-/** Paths may hold colons; what follows the first one is the image, as for all container tools. */
-function splitPath(_kind: string, rest: string): readonly [string, string | undefined] {
+/** What follows the first colon is the image, as for all container tools; `:@0` may follow any path. */
+function splitPath(rest: string): readonly [string, string | undefined] {
+  const place = /^(.*):(@\d{1,6})$/s.exec(rest);
+  if (place !== null) return [place[1]!, place[2]!];
   const colon = rest.indexOf(":");
   if (colon < 0) return [rest, undefined];
   return [rest.slice(0, colon), rest.slice(colon + 1) || undefined];

@@ -126,6 +126,7 @@ class World {
           }.bind(this),
           signal,
         ),
+      archiveImages: () => Promise.resolve([]),
       close: () => void this.sessions--,
     };
     const unpacker: UnpackPeer = {

@@ -1,0 +1,107 @@
+import type { Config } from "../config/mod.ts";
+import {
+  createImages,
+  type Images,
+  type PullIsolates,
+  type PushPeer,
+  registriesFiles,
+  type RegistryPeer,
+} from "../image/mod.ts";
+import { logForWorker } from "../observe/mod.ts";
+import { openStore, type Store } from "../storage/mod.ts";
+import type { FromCri, ToPull } from "./messages.ts";
+import { SupervisedPullIsolates } from "./pull_isolates.ts";
+import { spawnIsolate } from "./spawn.ts";
+
+/** The images of a store without a daemon: the locks on disk order it with one that runs. */
+export interface LocalImages extends AsyncDisposable {
+  readonly store: Store;
+  readonly images: Images;
+  readonly scratch: string;
+  registry(): Promise<RegistryPeer>;
+  push(): Promise<PushPeer>;
+  /** As `images`, but pulling from `source` in place of registries and archives. */
+  from(source: RegistryPeer): Images;
+}
+
+/**
+ * Opens the store of a configuration. Registries and archives are read behind the same walls as in the
+ * daemon.
+ *
+ * @param archives Files and directories that images are to be read from.
+ */
+export async function openLocalImages(
+  config: Config,
+  version: string,
+  archives: readonly string[] = [],
+): Promise<LocalImages> {
+  await using stack = new AsyncDisposableStack();
+  const { crio, image } = config;
+  const store = stack.use(
+    await openStore({
+      graphRoot: crio.root,
+      runRoot: crio.runroot,
+      driver: crio.storage_driver,
+      imageStore: crio.imagestore,
+      options: crio.storage_option,
+    }),
+  );
+  const base = image.big_files_temporary_dir || "/var/tmp";
+  const scratch = await Deno.makeTempDir({ dir: base, prefix: "crid-image-" });
+  stack.defer(() => Deno.remove(scratch, { recursive: true }));
+  const isolates = startedHere(config, version, [...archives, scratch]);
+  stack.use(isolates);
+  const options = {
+    store,
+    pinned: [image.pause_image, ...image.pinned_images],
+    registries: registriesFiles(config),
+  };
+  const owned = stack.move();
+  return {
+    store,
+    images: createImages({ ...options, isolates: isolates.pull }),
+    scratch,
+    registry: () => isolates.pull.registry(),
+    push: () => isolates.pull.push(),
+    from: (source) => {
+      const pull: PullIsolates = {
+        registry: () => Promise.resolve(source),
+        unpacker: (signal) => isolates.pull.unpacker(signal),
+      };
+      return createImages({ ...options, isolates: pull });
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** The isolates of pulls, started by this process itself. */
+function startedHere(config: Config, version: string, archives: readonly string[]) {
+  const workers = new Map<number, Worker>();
+  const tell = (message: FromCri) => {
+    if (message.kind === "release") {
+      workers.get(message.id)?.terminate();
+      workers.delete(message.id);
+    }
+    if (message.kind !== "need") return;
+    const { id, role } = message;
+    const worker = spawnIsolate(role, config, archives);
+    workers.set(id, worker);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      workers.delete(id);
+      void pull.gone(id);
+    };
+    const { port1, port2 } = new MessageChannel();
+    const log = logForWorker();
+    const toPull: ToPull = { config, version, log, port: port1 };
+    worker.postMessage(toPull, [port1, ...log.port === undefined ? [] : [log.port]]);
+    pull.started(id, port2);
+  };
+  const pull = new SupervisedPullIsolates(tell, navigator.hardwareConcurrency);
+  return {
+    pull,
+    [Symbol.dispose]() {
+      for (const worker of workers.values()) worker.terminate();
+    },
+  };
+}
