@@ -4,6 +4,11 @@
 export PATH="/job/bin:$PATH"
 export DEBIAN_FRONTEND=noninteractive
 
+# In emulation nothing answers within crictl's usual two seconds.
+crictl() {
+    command crictl --timeout 300s "$@"
+}
+
 # A step that has worked; the host counts these lines.
 ok() {
     echo "ok: $*"
@@ -75,6 +80,47 @@ start_crid() {
     systemctl start crid || fail "systemctl start crid"
 }
 
+# GET over crid's socket.
+curl_socket() {
+    printf 'GET %s HTTP/1.0\r\nHost: crid\r\n\r\n' "$1" | socat - UNIX-CONNECT:/var/run/crio/crio.sock
+}
+
 cgroup_of() {
     sed -n 's/^0:://p' "/proc/$1/cgroup"
+}
+
+IMAGE=registry.k8s.io/e2e-test-images/busybox:1.29-2
+
+# run_container NAME LINUX COMMAND: a pod and a container of that name; sets pod, container, pid.
+# LINUX is JSON, the container's part of that name; COMMAND goes to a shell.
+run_container() {
+    case $MANAGER in
+        systemd) parent="kubepods-$1.slice" ;;
+        *) parent="/kubepods/$1" ;;
+    esac
+    jq -n --arg name "$1" --arg parent "$parent" '{
+        metadata: {name: $name, namespace: "vm", uid: $name, attempt: 0},
+        log_directory: "/var/log/pods/\($name)", linux: {cgroup_parent: $parent}
+    }' >"/run/pod-$1.json"
+    jq -n --arg image "$IMAGE" --argjson linux "$2" --arg command "$3" '{
+        metadata: {name: "main"}, image: {image: $image}, log_path: "main.log",
+        command: ["sh", "-c", $command], linux: $linux
+    }' >"/run/container-$1.json"
+    pod=$(crictl runp "/run/pod-$1.json") || return 1
+    container=$(crictl create "$pod" "/run/container-$1.json" "/run/pod-$1.json") || return 1
+    crictl start "$container" >/dev/null || return 1
+    pid=$(crictl inspect -o go-template --template '{{.info.pid}}' "$container")
+}
+
+# status TEMPLATE: of the container that was run last.
+status() {
+    crictl inspect -o go-template --template "$1" "$container"
+}
+
+is_exited() {
+    [ "$(status '{{.status.state}}')" = CONTAINER_EXITED ]
+}
+
+remove_pod() {
+    crictl stopp "$pod" >/dev/null && crictl rmp "$pod" >/dev/null || fail "remove pod $pod"
 }

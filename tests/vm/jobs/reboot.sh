@@ -2,7 +2,6 @@
 set -eu
 . /job/jobs/node.sh
 
-IMAGE=registry.k8s.io/e2e-test-images/busybox:1.29-2
 pod_json() {
     cat <<END
 {"metadata": {"name": "$1", "namespace": "reboot", "uid": "$1", "attempt": $2},

@@ -10,35 +10,20 @@ start_crid
 expect "is ready when systemd says so" "$(systemctl is-active crid)" '^active$'
 expect "answers" "$(crictl version)" 'RuntimeName: *cri-o'
 
-IMAGE=registry.k8s.io/e2e-test-images/busybox:1.29-2
 crictl pull $IMAGE || fail "pull"
 ok "pulls an image"
-
-case $MANAGER in
-    systemd) parent=kubepods-smoke.slice; path=/kubepods.slice/kubepods-smoke.slice ;;
-    *) parent=/kubepods/smoke; path=/kubepods/smoke ;;
-esac
-cat >pod.json <<END
-{"metadata": {"name": "pod", "namespace": "smoke", "uid": "u1", "attempt": 0},
- "log_directory": "/var/log/pods/smoke", "linux": {"cgroup_parent": "$parent"}}
-END
-cat >container.json <<END
-{"metadata": {"name": "main"}, "image": {"image": "$IMAGE"}, "log_path": "main.log",
- "command": ["sh", "-c", "echo hello from the container; trap 'exit 3' TERM; while :; do sleep 1; done"],
- "linux": {"resources": {"memory_limit_in_bytes": 67108864, "cpu_quota": 50000, "cpu_period": 100000,
-   "cpu_shares": 512, "unified": {"memory.low": "1048576"}},
-   "security_context": {"apparmor": {"profile_type": 0}}}}
-END
-pod=$(crictl runp pod.json) || fail "run pod"
-ok "runs a pod"
-container=$(crictl create "$pod" container.json pod.json) || fail "create"
-crictl start "$container" >/dev/null || fail "start"
-ok "starts a container"
+run_container smoke '{"resources": {"memory_limit_in_bytes": 67108864, "cpu_quota": 50000,
+    "cpu_period": 100000, "cpu_shares": 512, "unified": {"memory.low": "1048576"}}}' \
+    "echo hello from the container; trap 'exit 3' TERM; while :; do sleep 1; done" || fail "run a container"
+ok "runs a container in a pod"
 until_true 20 grep -q hello /var/log/pods/smoke/main.log || fail "log"
 expect "logs" "$(crictl logs "$container")" '^hello from the container$'
 expect "executes" "$(crictl exec -s "$container" sh -c 'echo in; exit 0')" '^in$'
 
-pid=$(crictl inspect -o go-template --template '{{.info.pid}}' "$container")
+case $MANAGER in
+    systemd) path=/kubepods.slice/kubepods-smoke.slice ;;
+    *) path=/kubepods/smoke ;;
+esac
 own=$(cgroup_of "$pid")
 case $MANAGER in
     systemd) expect "is in a scope of its slice" "$own" "^$path/crio-$container.scope(/container)?$" ;;
@@ -65,14 +50,12 @@ fi
 
 systemctl restart crid || fail "restart"
 expect "leaves the container alone when crid restarts" \
-    "$(crictl inspect -o go-template --template '{{.status.state}} {{.info.pid}}' "$container")" \
-    "^CONTAINER_RUNNING $pid$"
+    "$(status '{{.status.state}} {{.info.pid}}')" "^CONTAINER_RUNNING $pid$"
 crictl stop -t 10 "$container" >/dev/null || fail "stop"
 expect "stops with the program's own exit code" \
-    "$(crictl inspect -o go-template --template '{{.status.exitCode}}' "$container")" '^3$'
+    "$(status '{{.status.exitCode}}')" '^3$'
 crictl rm "$container" >/dev/null || fail "remove the container"
-crictl stopp "$pod" >/dev/null || fail "stop the pod"
-crictl rmp "$pod" >/dev/null || fail "remove the pod"
+remove_pod
 [ ! -e "$dir" ] || fail "the cgroup $dir is left"
 expect "leaves no unit" "$(systemctl list-units --all --no-legend 'crio-*' | wc -l)" '^0$'
 expect "leaves no interface" "$(ip -o link | grep -c veth || true)" '^0$'
