@@ -5,9 +5,10 @@
  */
 import { join } from "@std/path";
 import type { CgroupDriver } from "../cgroup/mod.ts";
-import type { Config } from "../config/mod.ts";
-import type { SpecDefaults } from "../oci/mod.ts";
-import type { PodOptions } from "../pod/mod.ts";
+import type { Config, WorkloadConfig } from "../config/mod.ts";
+import { CridError } from "../failure/mod.ts";
+import type { IdMaps, SpecDefaults } from "../oci/mod.ts";
+import { parseIdMaps, type PodOptions, type Workload } from "../pod/mod.ts";
 import type { StoreOptions } from "../storage/mod.ts";
 import type { Installation } from "./messages.ts";
 
@@ -68,10 +69,44 @@ export function podOptions(config: Config, installation: Installation): PodOptio
     pausePath: join(installation.directory, "pause"),
     logSizeMax: runtime.log_size_max,
     noPivot: runtime.no_pivot,
+    logToJournald: runtime.log_to_journald,
     defaultHandler: runtime.default_runtime || "crun",
     defaultSysctls: sysctls(runtime.default_sysctls),
     dropInfra: runtime.drop_infra_ctr,
+    infraCpuset: runtime.infra_ctr_cpuset,
+    workloads: Object.values(runtime.workloads).map(workload),
+    userNamespaces: {
+      staticMaps: staticMaps(runtime.uid_mappings, runtime.gid_mappings),
+      minimumUid: runtime.minimum_mappable_uid,
+      minimumGid: runtime.minimum_mappable_gid,
+    },
   };
+}
+
+function workload(table: WorkloadConfig): Workload {
+  const { cpushares, cpuquota, cpuperiod, cpuset, cpulimit } = table.resources;
+  return {
+    activationAnnotation: table.activation_annotation,
+    annotationPrefix: table.annotation_prefix,
+    allowedAnnotations: table.allowed_annotations,
+    resources: {
+      cpuShares: cpushares,
+      cpuQuota: cpuquota,
+      cpuPeriod: cpuperiod,
+      cpuset,
+      cpuLimit: cpulimit,
+    },
+  };
+}
+
+/** @throws {CridError} `invalid_argument` when only one of the two is set. */
+function staticMaps(uids: string, gids: string): IdMaps | undefined {
+  if (uids === "" && gids === "") return undefined;
+  if (uids !== "" && gids !== "") return { uids: parseIdMaps(uids), gids: parseIdMaps(gids) };
+  throw new CridError(
+    "invalid_argument",
+    "uid_mappings and gid_mappings of crio.conf: set both of them or none",
+  );
 }
 
 /** `key=value` pairs; the configuration has checked them. */

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { CridError } from "../failure/mod.ts";
 import { lastMessage, runtime, runtimeMessage, runtimeOk } from "./command.ts";
 import { ociResources, swapAccounting } from "./spec/resources.ts";
-import type { LinuxResources, RuntimeHandler, RuntimeState } from "./types.ts";
+import type { LinuxResources, OciResources, RuntimeHandler, RuntimeState } from "./types.ts";
 
 const STATUSES: ReadonlySet<string> = new Set([
   "creating",
@@ -85,12 +85,14 @@ async function deleteStopped(handler: RuntimeHandler, id: string): Promise<boole
 /**
  * Changes a container's cgroup settings. As in CRI-O, swap follows memory, and huge pages and the
  * OOM score stay as they are.
+ *
+ * @returns What the runtime was told.
  */
 export async function updateContainer(
   handler: RuntimeHandler,
   id: string,
   resources: LinuxResources,
-): Promise<void> {
+): Promise<OciResources> {
   if (resources.memoryLimit < 0) {
     throw new CridError("invalid_argument", `update container ${id}: negative memory limit`);
   }
@@ -100,6 +102,7 @@ export async function updateContainer(
   await runtimeOk(handler, `update container ${id}`, ["update", "--resources", "-", id], {
     stdin: JSON.stringify(asked),
   });
+  return asked;
 }
 
 /** Stops all processes of a container until {@linkcode resumeContainer}. */

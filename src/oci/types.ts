@@ -151,6 +151,8 @@ export interface SpecInput {
   readonly role?: "workload" | "infra";
   /** Qualified CDI names that the client asks for: `vendor.com/class=name`. */
   readonly cdiDevices?: readonly string[];
+  /** The container's own annotations, which only the kubelet sets; default none. */
+  readonly ownAnnotations?: Readonly<Record<string, string>>;
   /** Labels of the pod. */
   readonly podLabels?: Readonly<Record<string, string>>;
 }

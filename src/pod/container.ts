@@ -1,8 +1,9 @@
 import type { ContainerConfig, ContainerState, ContainerStatus, ContainerView } from "./types.ts";
 import type { StopLoop } from "./container_stop.ts";
 import type { Sandbox } from "./sandbox.ts";
-import type { LinuxResources, OciSpec, ProcessRef, ProcessUser } from "../oci/mod.ts";
+import type { OciSpec, ProcessRef, ProcessUser } from "../oci/mod.ts";
 import { Queue } from "./queue.ts";
+import { specResources } from "./spec_resources.ts";
 
 /** What a container has on the host. Fixed once it is made; written to and read from its spec. */
 export interface ContainerParts {
@@ -43,8 +44,6 @@ export class Container {
   monitor: ProcessRef | undefined;
   startedAt = 0n;
   exit: Exit | undefined;
-  /** As asked for, with later updates. */
-  resources: LinuxResources | undefined;
   /** Listed: the client that asked for it has got its id. */
   visible = false;
   /** Its processes are frozen. */
@@ -59,7 +58,6 @@ export class Container {
   constructor(parts: ContainerParts, spec: OciSpec) {
     this.parts = parts;
     this.spec = spec;
-    this.resources = parts.config.resources;
   }
 
   get id(): string {
@@ -116,7 +114,7 @@ export class Container {
         return imageId === undefined ? mount : { ...mount, imageId };
       }),
       logPath,
-      resources: this.resources,
+      resources: specResources(this.spec),
       user: { uid: user.uid, gid: user.gid, groups: user.additionalGids },
       stopSignal,
       info: {},

@@ -5,11 +5,13 @@ import { buildSpec, createContainer, deleteContainer } from "../oci/mod.ts";
 import type { InternalMount, SecurityContext } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import { makeAccessible } from "./accessible.ts";
+import { allowedAnnotations, allowedFor } from "./allowed_annotations.ts";
 import { Container } from "./container.ts";
 import { monitorGone } from "./container_exit.ts";
 import { containerAnnotations, containerMetadataJson } from "./container_record.ts";
 import { handlerNamed, type PodContext, reportUndo } from "./context.ts";
 import { removeIfAny, writeFileAtomic } from "./files.ts";
+import { linkLog } from "./log_links.ts";
 import { mountImageVolumes, releaseImageVolumes } from "./image_volumes.ts";
 import { monitorPlacer } from "./monitor_cgroup.ts";
 import { containerName, newId } from "./names.ts";
@@ -22,6 +24,7 @@ import { step } from "./step.ts";
 import { systemdProperties } from "./systemd_properties.ts";
 import { now } from "./time.ts";
 import type { ContainerConfig } from "./types.ts";
+import { workloadOf, workloadResources } from "./workloads.ts";
 
 /**
  * Makes a container in a sandbox: its writable layer, its spec, and with the monitor its process,
@@ -32,14 +35,17 @@ import type { ContainerConfig } from "./types.ts";
 export async function makeContainer(
   context: PodContext,
   sandbox: Sandbox,
-  config: ContainerConfig,
+  asked: ContainerConfig,
 ): Promise<Container> {
-  const security = config.security ?? noSecurityContext();
-  checkContainerConfig(config, security, sandbox);
+  const security = asked.security ?? noSecurityContext();
+  checkContainerConfig(asked, security, sandbox);
   refuseStopped(sandbox);
   const { store, options, cgroups } = context;
   const pod = sandbox.parts;
   const handler = handlerNamed(context, pod.runtimeHandler);
+  const workload = workloadOf(pod.config.annotations, options.workloads);
+  const allowed = allowedFor(handler, workload);
+  const config = { ...asked, annotations: allowedAnnotations(asked.annotations, allowed) };
   const name = containerName(config.metadata, pod.config.metadata);
   const image = await findImage(context, config);
   const id = newId();
@@ -95,7 +101,13 @@ export async function makeContainer(
         internalMounts: sandboxMounts(sandbox, security),
         devices: config.devices,
         security,
-        resources: config.resources,
+        cdiDevices: config.cdiDevices,
+        resources: workloadResources(
+          workload,
+          pod.config.annotations,
+          config.metadata.name,
+          config.resources,
+        ),
         cgroupsPath: cgroups.specPath(pod.cgroupParent, id),
         namespaces: namespaceRefs(
           sandbox,
@@ -104,6 +116,8 @@ export async function makeContainer(
         ),
         sysctls: {},
         annotations: containerAnnotations(annotated, rootfs),
+        ownAnnotations: config.annotations,
+        podLabels: pod.config.labels,
         idMaps: maps.mode === "pod" ? maps.maps : undefined,
         runDir,
       },
@@ -140,6 +154,7 @@ export async function makeContainer(
       stdinOnce: config.stdinOnce,
       logSizeMax: options.logSizeMax,
       noPivot: options.noPivot,
+      logToJournald: options.logToJournald,
       systemdCgroup: cgroups.kind === "systemd",
       placeMonitor: monitorPlacer(context, pod.cgroupParent, id, handler),
     }).catch(async (error) => {
@@ -157,6 +172,7 @@ export async function makeContainer(
   context.containers.add(container);
   context.names.set(name, id);
   unwind.keep();
+  await linkLog(container);
   log.info(`Created container ${id}: ${pod.config.metadata.namespace}/${name}`, { id });
   return container;
 }

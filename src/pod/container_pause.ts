@@ -1,5 +1,8 @@
 import { CridError, errorMessage } from "../failure/mod.ts";
-import { pauseContainer as pauseInRuntime, resumeContainer as resumeInRuntime } from "../oci/mod.ts";
+import {
+  pauseContainer as pauseInRuntime,
+  resumeContainer as resumeInRuntime,
+} from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container } from "./container.ts";
 import { handlerNamed, type PodContext } from "./context.ts";

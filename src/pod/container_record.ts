@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LinuxResources, OciSpec, ProcessRef } from "../oci/mod.ts";
+import type { OciSpec, ProcessRef } from "../oci/mod.ts";
 import type { ContainerConfig, ContainerMetadata } from "./types.ts";
 import type { Container, ContainerParts, Exit } from "./container.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -13,8 +13,8 @@ import type { StoreMetadata } from "./sandbox_record.ts";
 import { noSecurityContext } from "./security_context.ts";
 import { fromRfc3339, toRfc3339 } from "./time.ts";
 
-/** Annotation of our own: the resources as they were asked for, since a spec has them rewritten. */
-const RESOURCES_KEY = "dev.crid.resources";
+/** System calls to be traced; `<name>/<container>` is for one container of the pod. */
+const TRACE_SYSCALL = "io.containers.trace-syscall";
 
 export function containerMetadataJson(
   config: ContainerConfig,
@@ -48,9 +48,12 @@ export function containerAnnotations(
   const { config, sandbox } = parts;
   const pod = sandbox.parts;
   const json = JSON.stringify;
+  const trace = pod.config.annotations[`${TRACE_SYSCALL}/${config.metadata.name}`];
   return {
     ...pod.config.annotations,
+    ...config.labels,
     ...config.annotations,
+    ...(trace === undefined ? {} : { [TRACE_SYSCALL]: trace }),
     [Key.manager]: MANAGER,
     [Key.annotations]: json(config.annotations),
     [Key.labels]: json(config.labels),
@@ -79,13 +82,7 @@ export function containerAnnotations(
     [Key.stdin]: String(config.stdin),
     [Key.stdinOnce]: String(config.stdinOnce),
     [Key.volumes]: volumesJson(config.mounts, parts.mountImages),
-    ...(config.resources === undefined ? {} : { [RESOURCES_KEY]: json(config.resources) }),
   };
-}
-
-/** What the annotation of resources says after an update. */
-export function annotateResources(spec: OciSpec, resources: LinuxResources): void {
-  spec.annotations[RESOURCES_KEY] = JSON.stringify(resources);
 }
 
 /**
@@ -102,7 +99,6 @@ export function readContainer(spec: OciSpec, sandbox: Sandbox): ContainerParts {
   const metadata = JSON.parse(notes[Key.metadata] ?? "{}") as Partial<ContainerMetadata>;
   if (!metadata.name) throw new Error("the container's name is missing");
   const { mounts, images } = readVolumes(notes[Key.volumes]);
-  const resources = notes[RESOURCES_KEY];
   const { user } = spec.process;
   return {
     id,
@@ -124,7 +120,7 @@ export function readContainer(spec: OciSpec, sandbox: Sandbox): ContainerParts {
       stdin: notes[Key.stdin] === "true",
       stdinOnce: notes[Key.stdinOnce] === "true",
       tty: notes[Key.tty] === "true",
-      resources: resources === undefined ? undefined : JSON.parse(resources) as LinuxResources,
+      resources: undefined,
       security: { ...noSecurityContext(), privileged: notes[Key.privileged] === "true" },
       stopSignal: "",
     },

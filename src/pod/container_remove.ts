@@ -4,6 +4,7 @@ import type { Container } from "./container.ts";
 import { stopContainer } from "./container_stop.ts";
 import { handlerNamed, type PodContext } from "./context.ts";
 import { releaseImageVolumes } from "./image_volumes.ts";
+import { unlinkLog } from "./log_links.ts";
 import { containerName } from "./names.ts";
 import { processEnd } from "./process_end.ts";
 
@@ -17,6 +18,7 @@ export async function removeContainer(context: PodContext, container: Container)
     await deleteContainer(handlerNamed(context, sandbox.parts.runtimeHandler), id);
     await context.cgroups.remove(context.cgroups.containerPath(sandbox.parts.cgroupParent, id));
     await releaseImageVolumes(context, id);
+    await unlinkLog(container);
     // The last thing that the monitor does is to write the exit file.
     await processEnd(container.monitor);
     await forgetMonitor(context.options, id);

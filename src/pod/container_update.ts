@@ -2,14 +2,15 @@ import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { type LinuxResources, updateContainer } from "../oci/mod.ts";
 import type { Container } from "./container.ts";
-import { annotateResources } from "./container_record.ts";
 import { handlerNamed, type PodContext } from "./context.ts";
 import { writeFileAtomic } from "./files.ts";
+import { changeSpecResources } from "./spec_resources.ts";
 
 /**
  * Changes the limits of a created or running container; fields that are not set stay as they are.
  *
- * @throws {CridError} `failed_precondition` when it has exited; what the runtime refuses.
+ * @throws {CridError} `failed_precondition` when it has exited, or uses more memory than it would be
+ * allowed; what the runtime refuses.
  */
 export function updateContainerResources(
   context: PodContext,
@@ -23,29 +24,29 @@ export function updateContainerResources(
         `update container ${container.id}: it is neither created nor running`,
       );
     }
+    await checkUsage(context, container, asked.memoryLimit);
     const handler = handlerNamed(context, container.parts.sandbox.parts.runtimeHandler);
-    const resources = merged(container.resources, asked);
-    await updateContainer(handler, container.id, asked);
-    container.resources = resources;
-    annotateResources(container.spec, resources);
+    const changed = await updateContainer(handler, container.id, asked);
+    changeSpecResources(container.spec, changed);
     const spec = JSON.stringify(container.spec);
     await writeFileAtomic(join(context.store.containerDir(container.id), "config.json"), spec);
   });
 }
 
-/** CRI's zero values mean "leave it". */
-function merged(before: LinuxResources | undefined, asked: LinuxResources): LinuxResources {
-  if (before === undefined) return asked;
-  return {
-    cpuPeriod: asked.cpuPeriod || before.cpuPeriod,
-    cpuQuota: asked.cpuQuota || before.cpuQuota,
-    cpuShares: asked.cpuShares || before.cpuShares,
-    memoryLimit: asked.memoryLimit || before.memoryLimit,
-    memorySwapLimit: asked.memorySwapLimit || before.memorySwapLimit,
-    oomScoreAdj: before.oomScoreAdj,
-    cpusetCpus: asked.cpusetCpus || before.cpusetCpus,
-    cpusetMems: asked.cpusetMems || before.cpusetMems,
-    hugepageLimits: asked.hugepageLimits.length > 0 ? asked.hugepageLimits : before.hugepageLimits,
-    unified: { ...before.unified, ...asked.unified },
-  };
+/** The kernel would kill the container to make room, or refuse with no reason (v1). */
+async function checkUsage(
+  { cgroups }: PodContext,
+  container: Container,
+  limit: number,
+): Promise<void> {
+  if (limit <= 0) return;
+  const { cgroupParent } = container.parts.sandbox.parts;
+  const stats = await cgroups.stats(cgroups.containerPath(cgroupParent, container.id));
+  const usage = stats?.memory.usage ?? 0;
+  if (usage <= limit) return;
+  throw new CridError(
+    "failed_precondition",
+    `memory validation failed: cannot decrease memory limit to ${limit} bytes: ` +
+      `current usage is ${usage} bytes`,
+  );
 }

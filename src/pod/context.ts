@@ -9,8 +9,11 @@ import type { Store } from "../storage/mod.ts";
 import type { Container } from "./container.ts";
 import type { EventHub } from "./events.ts";
 import type { IdIndex } from "./id_index.ts";
+import type { Queue } from "./queue.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { ContainerEventType } from "./types.ts";
+import type { UserNamespaceOptions } from "./user_namespace.ts";
+import type { Workload } from "./workloads.ts";
 
 /** Where pods keep their things on this host, from the configuration. */
 export interface PodOptions {
@@ -28,11 +31,16 @@ export interface PodOptions {
   /** Bytes, -1 for none. */
   readonly logSizeMax: number;
   readonly noPivot: boolean;
+  readonly logToJournald: boolean;
   /** Runtime handler for a request that names none. */
   readonly defaultHandler: string;
   readonly defaultSysctls: Readonly<Record<string, string>>;
   /** An infra process is started only where one is needed. */
   readonly dropInfra: boolean;
+  /** CPUs of infra processes; `""` for all. */
+  readonly infraCpuset: string;
+  readonly workloads: readonly Workload[];
+  readonly userNamespaces: UserNamespaceOptions;
 }
 
 /** What pods are made with. */
@@ -54,6 +62,8 @@ export interface PodContext extends PodDependencies {
   /** Ids of live sandboxes and containers by their full names. */
   readonly names: Map<string, string>;
   readonly events: EventHub;
+  /** Serialises the search for free ids and the making of the record that takes them. */
+  readonly idSearch: Queue;
   /** Images mounted as volumes, by container id. */
   readonly imageVolumes: Map<string, readonly string[]>;
   /** Tells everyone who listens of a change. */

@@ -130,7 +130,7 @@ function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): Spec
       memoryLimit: 0,
       memorySwapLimit: 0,
       oomScoreAdj: OOM_SCORE_ADJ,
-      cpusetCpus: "",
+      cpusetCpus: context.options.infraCpuset,
       cpusetMems: "",
       hugepageLimits: [],
       unified: {},
@@ -143,5 +143,6 @@ function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): Spec
       ? parts.config.security.namespaces.user.maps
       : undefined,
     runDir: context.store.containerRunDir(parts.id),
+    role: "infra",
   };
 }

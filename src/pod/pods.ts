@@ -26,11 +26,13 @@ import { Creations } from "./creations.ts";
 import { EventHub } from "./events.ts";
 import { IdIndex } from "./id_index.ts";
 import { containerName, sandboxName } from "./names.ts";
+import { Queue } from "./queue.ts";
 import { restore } from "./restore.ts";
 import { Sandbox } from "./sandbox.ts";
-import { makeSandbox } from "./sandbox_create.ts";
 import { connectToPort, requireNetwork } from "./sandbox_connect.ts";
+import { makeSandbox } from "./sandbox_create.ts";
 import { removeSandbox, stopSandbox } from "./sandbox_stop.ts";
+import { updateSandboxResources } from "./sandbox_update.ts";
 import { containerInfo, sandboxInfo } from "./status_info.ts";
 import { now } from "./time.ts";
 import type {
@@ -76,6 +78,7 @@ class PodService implements Pods, AsyncDisposable {
       containers: new IdIndex<Container>("container"),
       names: new Map(),
       events: new EventHub((count) => log.error(`dropped ${count} container events`)),
+      idSearch: new Queue(),
       imageVolumes: new Map(),
       emit: (type, sandbox, subject) => this.#emit(type, sandbox, subject),
     };
@@ -229,6 +232,15 @@ class PodService implements Pods, AsyncDisposable {
     await updateContainerResources(this.#context, this.#visibleContainer(id), resources);
   }
 
+  async updateSandboxResources(
+    id: string,
+    overhead: LinuxResources | undefined,
+    resources: LinuxResources | undefined,
+  ): Promise<void> {
+    const update = { overhead, resources };
+    await updateSandboxResources(this.#context, this.#visibleSandbox(id), update);
+  }
+
   async pauseContainer(id: string): Promise<void> {
     await pauseContainer(this.#context, this.#visibleContainer(id));
   }
@@ -251,18 +263,6 @@ class PodService implements Pods, AsyncDisposable {
     await reopenContainerLog(this.#context, this.#visibleContainer(id));
   }
 
-  // Statistics
-
-  async containerStats(id: string): Promise<ContainerStatsEntry> {
-    const container = this.#visibleContainer(id);
-    const entry = await containerStats(this.#context, container);
-    if (entry !== undefined) return entry;
-    throw new CridError("not_found", `container ${container.id} is not running: it uses nothing`);
-  }
-
-  async listContainerStats(filter: ContainerFilter): Promise<readonly ContainerStatsEntry[]> {
-    const running = this.containers({ ...filter, state: "running" });
-    const entries = running.map(async ({ id }) => {
   // Streams
 
   requireExec(id: string): string {
@@ -299,6 +299,18 @@ class PodService implements Pods, AsyncDisposable {
     return await connectToPort(this.#visibleSandbox(sandboxId), port);
   }
 
+  // Statistics
+
+  async containerStats(id: string): Promise<ContainerStatsEntry> {
+    const container = this.#visibleContainer(id);
+    const entry = await containerStats(this.#context, container);
+    if (entry !== undefined) return entry;
+    throw new CridError("not_found", `container ${container.id} is not running: it uses nothing`);
+  }
+
+  async listContainerStats(filter: ContainerFilter): Promise<readonly ContainerStatsEntry[]> {
+    const running = this.containers({ ...filter, state: "running" });
+    const entries = running.map(async ({ id }) => {
       const container = this.#context.containers.find(id);
       return container === undefined ? undefined : await containerStats(this.#context, container);
     });

@@ -4,13 +4,15 @@ import { log } from "../observe/mod.ts";
 import { handlerNamed, type PodContext, reportUndo } from "./context.ts";
 import { removeIfAny, writeFileAtomic } from "./files.ts";
 import { startInfra, stopInfra } from "./infra.ts";
-import { infraName, namespaceFile, newId, sandboxName } from "./names.ts";
+import { mountLogs } from "./log_links.ts";
+import { namespaceFile, newId, sandboxName } from "./names.ts";
 import { namespacePaths, pinNamespaces, unpinNamespaces } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
 import { Sandbox, type SandboxParts } from "./sandbox.ts";
 import { checkSandboxConfig } from "./sandbox_config.ts";
 import { mountShm, unmountShm, writeResolvConf } from "./sandbox_files.ts";
-import { sandboxMetadataJson, spoofedSpec } from "./sandbox_record.ts";
+import { spoofedSpec } from "./sandbox_record.ts";
+import { createStorage, gatedConfig } from "./sandbox_storage.ts";
 import { podSysctls } from "./sandbox_sysctls.ts";
 import { step } from "./step.ts";
 import { now } from "./time.ts";
@@ -24,35 +26,27 @@ import type { SandboxConfig } from "./types.ts";
  */
 export async function makeSandbox(
   context: PodContext,
-  config: SandboxConfig,
+  asked: SandboxConfig,
   handlerName: string,
 ): Promise<Sandbox> {
-  checkSandboxConfig(config);
+  checkSandboxConfig(asked);
   const handler = handlerNamed(context, handlerName);
-  const name = sandboxName(config.metadata);
-  if (config.security.namespaces.network !== "node") await waitForNetwork(context, name);
+  const name = sandboxName(asked.metadata);
+  if (asked.security.namespaces.network !== "node") await waitForNetwork(context, name);
 
   const { store, cgroups } = context;
-  const { user } = config.security.namespaces;
   const id = newId();
   const createdAt = now();
-  const annotated = {
-    ...config,
-    annotations: { ...handler.defaultAnnotations, ...config.annotations },
-  };
-  const planned = plan(context, id, annotated, handlerName, createdAt);
   await using unwind = new Unwind(reportUndo(`pod sandbox ${name}`));
 
-  await step("sandbox storage creation", () =>
-    store.createContainer({
-      id,
-      names: [infraName(config.metadata), name],
-      image: undefined,
-      metadata: sandboxMetadataJson(id, config.metadata, createdAt),
-      ...(user.mode === "pod" ? { idMaps: user.maps } : {}),
-    }));
+  const gated = gatedConfig(context, handler, asked);
+  const config = await step(
+    "sandbox storage creation",
+    () => createStorage(context, id, gated, createdAt),
+  );
   unwind.add("storage", () => store.deleteContainer(id));
 
+  const planned = plan(context, id, config, handlerName, createdAt);
   const sandbox = new Sandbox(planned);
   await together(
     step("sandbox cgroup creation", async () => {
@@ -77,6 +71,7 @@ export async function makeSandbox(
     const spec = JSON.stringify(spoofedSpec(planned));
     await writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
   }
+  mountLogs(planned);
   unwind.keep();
   log.info(`Ran pod sandbox ${id} with infra container: ${name}`, { id });
   return sandbox;

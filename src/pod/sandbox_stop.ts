@@ -6,6 +6,7 @@ import { removeContainer } from "./container_remove.ts";
 import { stopContainer } from "./container_stop.ts";
 import { writeFileAtomic } from "./files.ts";
 import { stopInfra } from "./infra.ts";
+import { unmountLogs } from "./log_links.ts";
 import { infraName, namespaceFile, sandboxName } from "./names.ts";
 import { unpinNamespaces } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
@@ -38,6 +39,7 @@ async function tearDown(context: PodContext, sandbox: Sandbox): Promise<void> {
     ...Array.from(sandbox.containers, (container) => stopContainer(context, container, 0)),
   );
   await stopInfra(context, sandbox);
+  unmountLogs(sandbox.parts);
   await unpinNamespaces(options.namespacesDir, namespaceFile(id));
   if (sandbox.parts.config.security.namespaces.ipc !== "node") unmountShm(sandbox.parts.shmPath);
   await writeFileAtomic(join(store.containerDir(id), STOPPED_MARK), "").catch(ignoreMissing);

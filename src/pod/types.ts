@@ -240,6 +240,12 @@ export interface Pods {
   containerStatus(id: string): Promise<ContainerStatus>;
   containers(filter: ContainerFilter): readonly ContainerView[];
   updateContainerResources(id: string, resources: LinuxResources): Promise<void>;
+  /** Keeps what the kubelet says of a pod as a whole. @throws {CridError} `not_found`. */
+  updateSandboxResources(
+    id: string,
+    overhead: LinuxResources | undefined,
+    resources: LinuxResources | undefined,
+  ): Promise<void>;
   /**
    * Runs a command in a container and returns what it said.
    *
@@ -262,12 +268,6 @@ export interface Pods {
   /** @throws {CridError} `failed_precondition` when it is not paused. */
   unpauseContainer(id: string): Promise<void>;
 
-  containerStats(id: string): Promise<ContainerStatsEntry>;
-  listContainerStats(filter: ContainerFilter): Promise<readonly ContainerStatsEntry[]>;
-  sandboxStats(id: string): Promise<SandboxStatsEntry>;
-  listSandboxStats(filter: SandboxFilter): Promise<readonly SandboxStatsEntry[]>;
-  /** The metrics of those groups of all pods that are ready. */
-  metrics(groups: readonly MetricGroup[]): Promise<readonly PodMetrics[]>;
   /**
    * The container's whole id, when a command could be started in it now.
    *
@@ -289,6 +289,12 @@ export interface Pods {
    */
   connect(sandboxId: string, port: number): Promise<Duplex>;
 
+  containerStats(id: string): Promise<ContainerStatsEntry>;
+  listContainerStats(filter: ContainerFilter): Promise<readonly ContainerStatsEntry[]>;
+  sandboxStats(id: string): Promise<SandboxStatsEntry>;
+  listSandboxStats(filter: SandboxFilter): Promise<readonly SandboxStatsEntry[]>;
+  /** The metrics of those groups of all pods that are ready. */
+  metrics(groups: readonly MetricGroup[]): Promise<readonly PodMetrics[]>;
 
   /** Changes from now on, in order. A reader that falls 1000 behind loses the oldest. */
   events(signal: AbortSignal): AsyncIterable<ContainerEvent>;

@@ -41,7 +41,6 @@ export const RUNTIME_HANDLER = {
     type: "list",
     default: [],
     check: allowedAnnotations,
-    built: false,
     doc: "Pod annotations that this handler obeys; others of CRI-O's annotations are dropped.",
   },
   default_annotations: {

@@ -3,12 +3,14 @@ import { log } from "../../observe/mod.ts";
 import type { DirectoryFile } from "../directory_files.ts";
 import { type CdiEdits, type CdiSpec, parseDeviceName } from "./spec_file.ts";
 
-/** Pod annotations that ask for devices; what follows is the plugin's own name. */
+/** Device plugins ask for devices by these annotations; what follows is the plugin's own name. */
 const ANNOTATION_PREFIX = "cdi.k8s.io/";
 
 /**
  * The qualified names of all devices of a container: those of the request, then those of its
  * annotations that are not among them.
+ *
+ * @param annotations The container's own: who writes a pod's may ask for no devices.
  */
 export function wantedDevices(
   asked: readonly string[],

@@ -12,7 +12,7 @@ const files = new DirectoryFiles("CDI specification", /\.(json|ya?ml)$/, parseCd
 /** Injects the devices that a container asks for by their CDI names. */
 export async function cdiStage({ input, defaults, spec }: SpecDraft): Promise<void> {
   if (input.role === "infra") return;
-  const names = wantedDevices(input.cdiDevices ?? [], input.annotations);
+  const names = wantedDevices(input.cdiDevices ?? [], input.ownAnnotations ?? {});
   if (names.length === 0) return;
   for (const edits of deviceEdits(names, await files.read(defaults.cdiSpecDirs))) {
     applyEdits(spec, edits);

@@ -6,6 +6,7 @@ import {
   writeSandbox,
   writeSandboxStatus,
 } from "../convert/sandbox.ts";
+import { readResources } from "../convert/resources.ts";
 import { writeContainerStatus } from "../convert/container.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import { chunks } from "./chunks.ts";
@@ -62,9 +63,9 @@ export function sandboxHandlers(
         podSandboxes: sandboxes.map(writeSandbox),
       })),
 
-    // Each container gets its own update; about the pod as a whole there is nothing to change.
-    updatePodSandboxResources: async ({ podSandboxId }) => {
-      await pods.sandboxStatus(podSandboxId);
+    updatePodSandboxResources: async ({ podSandboxId, overhead, resources }) => {
+      const [forPod, forContainers] = [readResources(overhead), readResources(resources)];
+      await pods.updateSandboxResources(podSandboxId, forPod, forContainers);
       return {};
     },
   };

@@ -98,7 +98,7 @@ for (const name of ["runc", "crun"]) {
       );
       const options = {
         defaults: { cdiSpecDirs: [cdi] },
-        input: { annotations: { "cdi.k8s.io/plugin": "vendor.com/class=one" } },
+        input: { ownAnnotations: { "cdi.k8s.io/plugin": "vendor.com/class=one" } },
       };
       const script = "echo $FROM_CDI; stat -c %t:%T /dev/vendor; cat /opt/vendor/lib; " +
         "head -c 1 /dev/vendor | wc -c";

@@ -194,6 +194,16 @@ export class FakePods implements Pods {
     return Promise.resolve();
   }
 
+  updateSandboxResources(
+    id: string,
+    overhead: LinuxResources | undefined,
+    resources: LinuxResources | undefined,
+  ): Promise<void> {
+    this.#note("updateSandboxResources", id, overhead, resources);
+    this.#need(this.sandboxRecords, "pod sandbox", id);
+    return Promise.resolve();
+  }
+
   execSync(id: string, command: readonly string[], timeout: number) {
     this.#note("execSync", id, command, timeout);
     this.#need(this.containerRecords, "container", id);
