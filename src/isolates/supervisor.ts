@@ -44,6 +44,9 @@ class Supervisor implements Disposable {
   #everReady = false;
   #failures = 0;
   readonly #onSignal = () => this.#stop();
+  /** Without a listener it would end the daemon, and `systemctl reload` sends it. */
+  readonly #onReload = () =>
+    log.warn("SIGHUP: this release cannot reload its configuration; restart crid to apply it");
 
   constructor(config: Config, installation: Installation) {
     this.#config = config;
@@ -57,6 +60,7 @@ class Supervisor implements Disposable {
   async run(): Promise<number> {
     Deno.addSignalListener("SIGTERM", this.#onSignal);
     Deno.addSignalListener("SIGINT", this.#onSignal);
+    Deno.addSignalListener("SIGHUP", this.#onReload);
     this.#startCri();
     return await this.#exit.promise;
   }
@@ -64,6 +68,7 @@ class Supervisor implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSignalListener("SIGTERM", this.#onSignal);
     Deno.removeSignalListener("SIGINT", this.#onSignal);
+    Deno.removeSignalListener("SIGHUP", this.#onReload);
     this.#service[Symbol.dispose]();
     this.#cri?.terminate();
     this.#releaseAll();

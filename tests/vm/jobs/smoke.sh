@@ -48,6 +48,8 @@ if [ "$MANAGER" = systemd ]; then
         '^DefaultDependencies=no Delegate=yes KillSignal=13 $'
 fi
 
+systemctl reload crid || fail "reload"
+expect "survives a reload" "$(systemctl is-active crid)" '^active$'
 systemctl restart crid || fail "restart"
 expect "leaves the container alone when crid restarts" \
     "$(status '{{.status.state}} {{.info.pid}}')" "^CONTAINER_RUNNING $pid$"
