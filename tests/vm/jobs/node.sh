@@ -20,6 +20,12 @@ fail() {
     exit 1
 }
 
+# The last line of every job: what `expect` has found wrong so far makes it fail.
+finish() {
+    diagnose >/dev/null
+    [ -z "${failed:-}" ] || fail "${failed#; }"
+}
+
 # What one wants to see of a node that has failed.
 diagnose() {
     mkdir -p /job/results
@@ -29,12 +35,14 @@ diagnose() {
     tail -n 40 /job/results/crid.log
 }
 
-# expect WHAT VALUE PATTERN: VALUE is one line or more, PATTERN a regular expression for grep -E.
+# expect WHAT VALUE PATTERN: VALUE is one line or more, PATTERN a regular expression for grep -E. The
+# job goes on when it does not match, and fails at its end.
 expect() {
     if printf '%s\n' "$2" | grep -Eq -- "$3"; then
         ok "$1"
     else
-        fail "$1: got '$2', wanted /$3/"
+        echo "FAILED: $1: got '$2', wanted /$3/"
+        failed="${failed:-}; $1"
     fi
 }
 

@@ -42,4 +42,4 @@ done
 expect "removes all of them" "$(crictl pods -q | wc -l)$(crictl ps -aq | wc -l)" '^00$'
 expect "leaves no address taken" "$(find /var/lib/cni/networks/crio -name '10.85.*' | wc -l)" '^0$'
 expect "leaves no mount" "$(grep -c '/var/lib/containers/storage/overlay/.*/merged' /proc/mounts || true)" '^0$'
-diagnose >/dev/null
+finish
