@@ -12,6 +12,7 @@ export { createImages, type ImagesOptions } from "./images.ts";
 export { connectRegistry, connectUnpacker, serveUnpacker, type UnpackLayer } from "./peers.ts";
 export { createRegistryPeer, serveRegistry } from "./registry/peer.ts";
 export {
+  archiveScratch,
   registriesFiles,
   type RegistryOptions,
   registryOptions,
@@ -20,6 +21,7 @@ export {
 export { type RetryPolicy } from "./registry/retry.ts";
 export { type RegistriesFiles } from "./registries_conf.ts";
 export { type ShortNameMode } from "./short_names.ts";
+export { importArchives, type ImportOptions } from "./import_archives.ts";
 export { openDestination } from "./transports/open_destination.ts";
 export { exportImage } from "./transports/export_image.ts";
 export { storePeer } from "./transports/store_peer.ts";

@@ -1,6 +1,7 @@
+import { join } from "@std/path";
 import { createCgroupDriver } from "../cgroup/mod.ts";
 import { type Config, printToml } from "../config/mod.ts";
-import { createImages, registriesFiles } from "../image/mod.ts";
+import { archiveScratch, createImages, importArchives, registriesFiles } from "../image/mod.ts";
 import { startThrough } from "../linux/mod.ts";
 import { createNetwork } from "../network/mod.ts";
 import { log } from "../observe/mod.ts";
@@ -74,6 +75,14 @@ export async function startCri(
     }),
   );
   await store.collectGarbage();
+  await importArchives({
+    directory: config.image.archive_dir,
+    scratch: archiveScratch(config),
+    stateFile: join(config.crio.root, "crid-imported.json"),
+    store,
+    images,
+    signal: new AbortController().signal,
+  });
   const streaming = resources.use(await startStreams(config, pods));
   const server = await serveCri({
     socketPath: config.api.listen,

@@ -47,6 +47,7 @@ export async function openLocalImages(
     }),
   );
   const base = image.big_files_temporary_dir || "/var/tmp";
+  await Deno.mkdir(base, { recursive: true });
   const scratch = await Deno.makeTempDir({ dir: base, prefix: "crid-image-" });
   stack.defer(() => Deno.remove(scratch, { recursive: true }));
   const isolates = startedHere(config, version, [...archives, scratch]);

@@ -62,7 +62,6 @@ export const IMAGE = {
     flag: "pinned-images",
     env: ["CONTAINER_PINNED_IMAGES"],
     reload: true,
-    built: false,
     doc: "Images that the kubelet must not collect: a whole name, prefix* or *part*. " +
       "pause_image is always among them.",
   },
@@ -71,7 +70,6 @@ export const IMAGE = {
     default: "",
     flag: "signature-policy",
     env: ["CONTAINER_SIGNATURE_POLICY"],
-    built: false,
     doc: 'Policy file that decides which images may be pulled (policy.json); "" means the ' +
       "system's, /etc/containers/policy.json.",
   },
@@ -80,7 +78,6 @@ export const IMAGE = {
     default: "/etc/crio/policies",
     flag: "signature-policy-dir",
     env: ["CONTAINER_SIGNATURE_POLICY_DIR"],
-    built: false,
     check: absolutePath("signature_policy_dir"),
     doc: "Directory with policy files for single pod namespaces, <namespace>.json.",
   },
@@ -108,8 +105,16 @@ export const IMAGE = {
     default: "",
     flag: "big-files-temporary-dir",
     env: ["CONTAINER_BIG_FILES_TEMPORARY_DIR"],
-    built: false,
-    doc: 'Directory for large temporary files during a pull; "" means /var/tmp.',
+    doc: "Directory for large temporary files, such as an archive that has to be decompressed; " +
+      '"" means /var/tmp.',
+  },
+  archive_dir: {
+    type: "string",
+    default: "/var/lib/crid/images",
+    flag: "image-archive-dir",
+    env: ["CONTAINER_IMAGE_ARCHIVE_DIR"],
+    doc: "crid's own: directory with image archives (docker save, podman save, OCI layouts) that " +
+      'are imported at start, before the socket serves, for nodes without a registry; "" for none.',
   },
   auto_reload_registries: {
     type: "boolean",

@@ -18,6 +18,8 @@ export interface RegistryOptions {
   readonly certificateDirs: readonly string[];
   /** Files with the host's authorities; the first that exists counts. */
   readonly systemAuthorities: readonly string[];
+  /** Directories that images are imported from, as archives. */
+  readonly archiveDirs?: readonly string[];
   readonly userAgent: string;
   /** The host's, if not given. */
   readonly platform?: Platform;
@@ -58,9 +60,18 @@ export function registryOptions(
       "/etc/docker/certs.d",
     ],
     systemAuthorities: SYSTEM_AUTHORITIES,
+    archiveDirs: [
+      ...image.archive_dir === "" ? [] : [image.archive_dir],
+      archiveScratch(config),
+    ],
     userAgent: `crid/${version} os/linux arch/${hostPlatform().architecture}`,
     retry: { progressMs: image.pull_progress_timeout },
   };
+}
+
+/** Where archives are decompressed to be imported. */
+export function archiveScratch({ image }: Pick<Config, "image">): string {
+  return `${image.big_files_temporary_dir || "/var/tmp"}/crid-archives`;
 }
 
 /** The registries.conf files that crio.conf names, or the usual ones. */
@@ -85,5 +96,6 @@ export function registryReadPaths(options: RegistryOptions): readonly string[] {
     ...options.authFiles,
     ...options.certificateDirs,
     ...options.systemAuthorities,
+    ...options.archiveDirs ?? [],
   ];
 }

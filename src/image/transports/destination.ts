@@ -5,6 +5,8 @@ import type { UploadedBlob } from "../registry/push.ts";
 export interface ImageDestination extends AsyncDisposable {
   /** `tar`: layers are wanted uncompressed. `blob`: as they were pulled, or compressed like that. */
   readonly layerForm: "tar" | "blob";
+  /** `oci`: a manifest in Docker's form is rewritten; the image keeps its id. */
+  readonly manifestForm: "oci" | "any";
   /** Whether the blob is there already; `from` are other repositories on the same registry. */
   has(digest: string, from: readonly string[]): Promise<boolean>;
   /** Takes a blob; its digest and size may turn out only with its last byte. */

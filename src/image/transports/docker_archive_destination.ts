@@ -20,6 +20,7 @@ export async function dockerArchive(
   const images: { readonly image: ImageToWrite; readonly tags: readonly string[] }[] = [];
   return {
     layerForm: "tar",
+    manifestForm: "any",
     has: (digest) => Promise.resolve(written.has(digest)),
     async put({ known, open }, signal) {
       if (known === undefined) throw new CridError("internal", "a layer of unknown size");

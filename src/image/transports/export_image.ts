@@ -56,7 +56,8 @@ export async function exportImage(options: ExportOptions): Promise<string> {
     const known = { digest: configDigest, size: config.length };
     expectDigest(known.digest, await destination.put({ known, open: () => once(config) }, signal));
   }
-  const { bytes, mediaType } = withLayers(stored, written);
+  const changed = withLayers(stored, written);
+  const { bytes, mediaType } = destination.manifestForm === "oci" ? asOci(changed) : changed;
   const digest = sha256(bytes);
   const diffIds = layers.map((layer) => layer.diffId);
   await destination.putImage(
@@ -208,6 +209,26 @@ function withLayers(stored: StoredManifest, layers: readonly ManifestLayer[]) {
   const json = JSON.parse(new TextDecoder().decode(stored.bytes)) as Record<string, unknown>;
   const bytes = new TextEncoder().encode(JSON.stringify({ ...json, layers }));
   return { bytes, mediaType };
+}
+
+/** The same manifest in the words of the image specification. Docker's config is a valid one there. */
+function asOci(manifest: Pick<StoredManifest, "bytes" | "mediaType">) {
+  if (manifest.mediaType !== MANIFEST_TYPES.dockerManifest) return manifest;
+  const json = JSON.parse(new TextDecoder().decode(manifest.bytes)) as Manifest;
+  const converted = {
+    ...json,
+    mediaType: MANIFEST_TYPES.ociManifest,
+    config: { ...json.config, mediaType: "application/vnd.oci.image.config.v1+json" },
+    layers: json.layers.map((layer) => ({ ...layer, mediaType: ociLayerType(layer.mediaType) })),
+  };
+  const bytes = new TextEncoder().encode(JSON.stringify(converted));
+  return { bytes, mediaType: MANIFEST_TYPES.ociManifest };
+}
+
+function ociLayerType(type: string): string {
+  const kind = type.includes("foreign") ? "nondistributable.v1.tar" : "v1.tar";
+  const compression = /\.tar(?:\.(gzip|zstd))?$/.exec(type)?.[1];
+  return `application/vnd.oci.image.layer.${kind}${compression ? `+${compression}` : ""}`;
 }
 
 function otherRepositories(image: ImageRecord): string[] {

@@ -47,6 +47,7 @@ export async function ociDirectory(
   };
   return {
     layerForm: "blob",
+    manifestForm: "oci",
     has: (digest) => Deno.lstat(at(digest)).then((info) => info.isFile, () => false),
     put: (blob, signal) => write(blob.open(), signal),
     async putImage(image, signal) {
@@ -88,6 +89,7 @@ export async function ociArchive(
   const owned = stack.move();
   return {
     layerForm: "blob",
+    manifestForm: "oci",
     has: (digest) => Promise.resolve(written.has(digest)),
     async put(blob, signal) {
       const partial = join(directory, String(count++));

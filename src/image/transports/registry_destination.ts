@@ -19,6 +19,7 @@ export async function registryDestination(
   const session = await peer.openPush({ reference: formatReference(reference), auth }, signal);
   return {
     layerForm: "blob",
+    manifestForm: "any",
     has: (digest, from) =>
       peer.hasBlob({
         session,
