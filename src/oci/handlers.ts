@@ -83,6 +83,7 @@ async function loadHandler(
   return {
     name,
     path,
+    platformPaths: table.platform_runtime_paths,
     root: table.runtime_root || DEFAULT_ROOT,
     monitorPath,
     monitorEnv: table.monitor_env,

@@ -170,6 +170,8 @@ export interface BuiltSpec {
 export interface RuntimeHandler {
   readonly name: string;
   readonly path: string;
+  /** Other programs by the platform of the image, `linux/arm64`. */
+  readonly platformPaths: Readonly<Record<string, string>>;
   /** `--root`. */
   readonly root: string;
   readonly monitorPath: string;

@@ -7,6 +7,7 @@ import { log } from "../observe/mod.ts";
 import { makeAccessible } from "./accessible.ts";
 import { allowedAnnotations, allowedFor } from "./allowed_annotations.ts";
 import { Container } from "./container.ts";
+import { annotateRuntime, platformHandler } from "./container_handler.ts";
 import { monitorGone } from "./container_exit.ts";
 import { containerAnnotations, containerMetadataJson } from "./container_record.ts";
 import { handlerNamed, type PodContext, reportUndo } from "./context.ts";
@@ -42,12 +43,13 @@ export async function makeContainer(
   refuseStopped(sandbox);
   const { store, options, cgroups } = context;
   const pod = sandbox.parts;
-  const handler = handlerNamed(context, pod.runtimeHandler);
+  const podHandler = handlerNamed(context, pod.runtimeHandler);
   const workload = workloadOf(pod.config.annotations, options.workloads);
-  const allowed = allowedFor(handler, workload);
+  const allowed = allowedFor(podHandler, workload);
   const config = { ...asked, annotations: allowedAnnotations(asked.annotations, allowed) };
   const name = containerName(config.metadata, pod.config.metadata);
   const image = await findImage(context, config);
+  const handler = platformHandler(podHandler, image.config);
   const id = newId();
   const createdAt = now();
   const logPath = containerLogPath(sandbox, config);
@@ -126,6 +128,7 @@ export async function makeContainer(
     ));
   const stopSignal = config.stopSignal || built.stopSignal;
   built.spec.annotations["org.opencontainers.image.stopSignal"] = stopSignal;
+  annotateRuntime(built.spec.annotations, handler, podHandler);
   if (cgroups.kind === "systemd") {
     const own = { ...built.spec.annotations };
     Object.assign(built.spec.annotations, systemdProperties(config.annotations), own);

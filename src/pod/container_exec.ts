@@ -1,7 +1,8 @@
 import { CridError } from "../failure/mod.ts";
 import { execSync } from "../oci/mod.ts";
 import type { Container } from "./container.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import { containerHandler } from "./container_handler.ts";
+import type { PodContext } from "./context.ts";
 import type { ExecOutput } from "./types.ts";
 
 /**
@@ -35,7 +36,7 @@ export async function execInContainer(
   }
   const result = await execSync({
     id,
-    handler: handlerNamed(context, container.parts.sandbox.parts.runtimeHandler),
+    handler: containerHandler(context, container),
     bundle: context.store.containerRunDir(id),
     spec: container.spec,
     args: command,

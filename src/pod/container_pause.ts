@@ -5,7 +5,8 @@ import {
 } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container } from "./container.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import { containerHandler } from "./container_handler.ts";
+import type { PodContext } from "./context.ts";
 import { saveState } from "./state_file.ts";
 
 /**
@@ -22,7 +23,7 @@ export function pauseContainer(context: PodContext, container: Container): Promi
         `container is not in running or created state, now is ${state}`,
       );
     }
-    await pauseInRuntime(handlerOf(context, container), container.id);
+    await pauseInRuntime(containerHandler(context, container), container.id);
     container.paused = true;
     await saveState(context, container);
   });
@@ -41,7 +42,7 @@ export function unpauseContainer(context: PodContext, container: Container): Pro
         `container is not in paused state, now is ${container.state}`,
       );
     }
-    await resumeInRuntime(handlerOf(context, container), container.id);
+    await resumeInRuntime(containerHandler(context, container), container.id);
     container.paused = false;
     await saveState(context, container);
   });
@@ -51,15 +52,11 @@ export function unpauseContainer(context: PodContext, container: Container): Pro
 export async function thaw(context: PodContext, container: Container): Promise<void> {
   if (!container.paused) return;
   try {
-    await resumeInRuntime(handlerOf(context, container), container.id);
+    await resumeInRuntime(containerHandler(context, container), container.id);
     container.paused = false;
   } catch (error) {
     log.warn(`resume container ${container.id} to stop it: ${errorMessage(error)}`, {
       id: container.id,
     });
   }
-}
-
-function handlerOf(context: PodContext, container: Container) {
-  return handlerNamed(context, container.parts.sandbox.parts.runtimeHandler);
 }

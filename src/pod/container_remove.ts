@@ -1,8 +1,9 @@
 import { deleteContainer, forgetMonitor } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container } from "./container.ts";
+import { containerHandler } from "./container_handler.ts";
 import { stopContainer } from "./container_stop.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import type { PodContext } from "./context.ts";
 import { releaseImageVolumes } from "./image_volumes.ts";
 import { unlinkLog } from "./log_links.ts";
 import { containerName } from "./names.ts";
@@ -15,7 +16,7 @@ export async function removeContainer(context: PodContext, container: Container)
     if (container.removed) return;
     const { id } = container;
     const { sandbox, config } = container.parts;
-    await deleteContainer(handlerNamed(context, sandbox.parts.runtimeHandler), id);
+    await deleteContainer(containerHandler(context, container), id);
     await context.cgroups.remove(context.cgroups.containerPath(sandbox.parts.cgroupParent, id));
     await releaseImageVolumes(context, id);
     await unlinkLog(container);

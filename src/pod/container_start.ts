@@ -3,7 +3,8 @@ import { startContainer as startInRuntime } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import { type Container, START_FAILED_CODE } from "./container.ts";
 import { settleExit } from "./container_exit.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import { containerHandler } from "./container_handler.ts";
+import type { PodContext } from "./context.ts";
 import { saveState } from "./state_file.ts";
 import { now } from "./time.ts";
 
@@ -22,7 +23,7 @@ export function startContainer(context: PodContext, container: Container): Promi
         `start container ${container.id}: it is not created but ${container.state}`,
       );
     }
-    const handler = handlerNamed(context, container.parts.sandbox.parts.runtimeHandler);
+    const handler = containerHandler(context, container);
     const startedAt = now();
     try {
       await startInRuntime(handler, container.id);

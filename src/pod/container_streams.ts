@@ -1,7 +1,8 @@
 import { CridError } from "../failure/mod.ts";
 import { attach, type CommandStreams, execStream, type WantedStreams } from "../oci/mod.ts";
 import type { Container } from "./container.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import { containerHandler } from "./container_handler.ts";
+import type { PodContext } from "./context.ts";
 
 /**
  * Makes sure that a command can be started in a container.
@@ -38,7 +39,7 @@ export async function execStreams(
   const streams = await execStream({
     id,
     ...wanted,
-    handler: handlerNamed(context, container.parts.sandbox.parts.runtimeHandler),
+    handler: containerHandler(context, container),
     bundle: context.store.containerRunDir(id),
     spec: container.spec,
     args: command,
@@ -61,7 +62,7 @@ export async function attachStreams(
     ...wanted,
     stdin: wanted.stdin && stdin,
     leaveAfterInput: !stdinOnce && !tty,
-    handler: handlerNamed(context, container.parts.sandbox.parts.runtimeHandler),
+    handler: containerHandler(context, container),
     bundle: context.store.containerRunDir(id),
     attachDir: context.options.attachDir,
   });

@@ -2,7 +2,8 @@ import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { type LinuxResources, updateContainer } from "../oci/mod.ts";
 import type { Container } from "./container.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import { containerHandler } from "./container_handler.ts";
+import type { PodContext } from "./context.ts";
 import { writeFileAtomic } from "./files.ts";
 import { changeSpecResources } from "./spec_resources.ts";
 
@@ -25,7 +26,7 @@ export function updateContainerResources(
       );
     }
     await checkUsage(context, container, asked.memoryLimit);
-    const handler = handlerNamed(context, container.parts.sandbox.parts.runtimeHandler);
+    const handler = containerHandler(context, container);
     const changed = await updateContainer(handler, container.id, asked);
     changeSpecResources(container.spec, changed);
     const spec = JSON.stringify(container.spec);

@@ -76,7 +76,6 @@ export const RUNTIME_HANDLER = {
   platform_runtime_paths: {
     type: "map",
     default: {},
-    built: false,
     check: platformPaths,
     doc: "Other executables by the image's platform, os/arch to path.",
   },

@@ -1,6 +1,8 @@
 import { after, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { join } from "@std/path";
+import { NamespaceMode } from "../../../src/gen/runtime/v1/api.ts";
+import { run } from "../../../src/linux/mod.ts";
 import {
   containerConfig,
   type Crid,
@@ -17,7 +19,9 @@ import {
 /** Under runc a command in the container has another than its first process. */
 const UMASK = "until test -s /umask; do :; done; cat /umask";
 const WORKLOAD = "target.workload.test/management";
-const settings = (allowed: readonly string[]) => `
+const ARCHITECTURE = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
+/** @param runtimePath Of containers of images for this platform, with handler `other`. */
+const settings = (allowed: readonly string[], runtimePath: string) => `
 [crio.runtime]
 allowed_devices = ["/dev/null"]
 uid_mappings = ""
@@ -28,6 +32,11 @@ monitor_path = "/usr/bin/conmon"
 allowed_annotations = ${JSON.stringify(allowed)}
 default_annotations = { "umask.crio.io" = "0027" }
 container_min_memory = "500KiB"
+
+[crio.runtime.runtimes.other]
+runtime_path = "/usr/sbin/runc"
+monitor_path = "/usr/bin/conmon"
+platform_runtime_paths = { "linux/${ARCHITECTURE}" = "${runtimePath}" }
 
 [crio.runtime.workloads.management]
 activation_annotation = "${WORKLOAD}"
@@ -40,9 +49,20 @@ for (const runtime of ["runc", "crun"] as const) {
   describe(`pods that ask for special things under ${runtime}`, () => {
     const stack = new AsyncDisposableStack();
     let crid: Crid;
+    let directory: string;
 
     before(async () => {
+      directory = await Deno.makeTempDir({ prefix: "crid-options-" });
+      stack.defer(() => Deno.remove(directory, { recursive: true }));
+      const script = `#!/bin/sh\necho "$@" >> ${directory}/calls\nexec /usr/sbin/runc "$@"\n`;
+      await Deno.writeTextFile(join(directory, "runtime"), script, { mode: 0o755 });
+      await Deno.writeTextFile(join(directory, "subids"), "containers:500000:100000\n");
       const isolation = stack.use(await isolate());
+      for (const file of ["/etc/subuid", "/etc/subgid"]) {
+        const bind = ["mount", "--bind", join(directory, "subids"), file];
+        const [command, ...args] = [...isolation.through, ...bind];
+        assert.equal((await run(command!, args)).code, 0);
+      }
       const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
       crid = stack.use(
         await startCrid({
@@ -55,7 +75,7 @@ for (const runtime of ["runc", "crun"] as const) {
             "shm-size.crio.io",
             "userns-mode.crio.io",
             "io.containers.trace-syscall",
-          ]),
+          ], join(directory, "runtime")),
         }),
       );
     });
@@ -159,6 +179,32 @@ for (const runtime of ["runc", "crun"] as const) {
         inside({ "userns-mode.crio.io": "host" }, "open", "true"),
         (error) => isServiceError(error) && /invalid userns mode: "host"/.test(error.details),
       );
+    });
+
+    it("share the PID namespace of a user namespace with ids that were found for it", async () => {
+      const namespaceOptions = { pid: NamespaceMode.POD };
+      const linux = { securityContext: { namespaceOptions } };
+      const annotations = { "userns-mode.crio.io": "auto:size=1000" };
+      const [first, second] = [1, 2].map(() => podConfig(crid, { annotations, linux }));
+      const pods = await Promise.all([runPod(crid, first!, "open"), runPod(crid, second!, "open")]);
+      const hostIds = await Promise.all(pods.map(async (podSandboxId) => {
+        const { status } = await crid.client.runtime.podSandboxStatus({ podSandboxId });
+        return status?.linux?.namespaces?.options?.usernsOptions?.uids[0]?.hostId;
+      }));
+      assert.deepEqual(hostIds.sort(), [500_000, 501_000]);
+      const container = await runContainer(crid, pods[0]!, first!, containerConfig({ linux }));
+      const { stdout } = await execShell(crid, container, "cat /proc/1/comm; id -u");
+      assert.equal(stdout, "pause\n0\n");
+      for (const pod of pods) await remove(pod);
+    });
+
+    it("are run by the runtime for the platform of their image", async () => {
+      const { pod, container } = await inside({}, "other", "true");
+      await remove(pod);
+      const calls = await Deno.readTextFile(join(directory, "calls"));
+      for (const call of ["create", "start", "exec", "delete"]) {
+        assert.match(calls, new RegExp(`\\b${call}\\b.*${container}`));
+      }
     });
 
     it("cannot have less memory than they use, and tell what they have got", async () => {

@@ -134,18 +134,15 @@ container_create_timeout = 5`);
     assert.deepEqual(notBuilt(defaults, defaults), []);
     const { config } = resolved(`[crio.runtime]
 log_level = "debug"
-timezone = "local"
+shared_cpuset = "0"
 pids_limit = 5
 [crio.runtime.runtimes.runc]
 runtime_path = "/r"
-exec_cpu_affinity = "first"
-[crio.runtime.workloads.w]
-activation_annotation = "a"`);
+exec_cpu_affinity = "first"`);
     const profiled = { ...config, options: { ...config.options, profile: true } };
     assert.deepEqual(notBuilt(profiled, defaults), [
-      "crio.runtime.timezone",
+      "crio.runtime.shared_cpuset",
       "crio.runtime.runtimes.runc.exec_cpu_affinity",
-      "crio.runtime.workloads",
       "--profile",
     ]);
   });
