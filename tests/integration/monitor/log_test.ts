@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { run } from "../../../src/linux/mod.ts";
 import { makeStage, RUNTIMES, type Stage } from "./container.ts";
 import { createContainer, type LogLine, logText, MONITORS, parseLog } from "./monitor.ts";
+import { Watch } from "./watch.ts";
 
 function shape(lines: readonly LogLine[]): string[] {
   return lines.map(({ stream, tag, content }) => `${stream} ${tag} ${content}`);
@@ -70,7 +71,7 @@ describe("the monitor's log", () => {
           await container.logged("before");
           await Deno.rename(container.path("log"), container.path("log.1"));
           await container.control("2 0 0\n");
-          await container.exists("log");
+          await container.exists(container.path("log"));
           assert.equal(
             logText(parseLog(await Deno.readTextFile(container.path("log.1")))),
             "before\n",
@@ -145,11 +146,9 @@ describe("the monitor's log", () => {
       await using container = await make("echo kept; sleep 1000");
       await container.start();
       await container.logged("kept");
-      const watcher = Deno.watchFs(container.bundle);
+      using watch = new Watch(container.bundle);
       await container.control("2 0 0\n");
-      for await (const { paths } of watcher) {
-        if (paths.includes(container.path("log"))) break; // what CRI-O waits for
-      }
+      await watch.seen(container.path("log")); // as CRI-O waits for it
       assert.deepEqual(shape(await container.log()), ["stdout F kept"]);
     });
 

@@ -6,7 +6,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
 import { basename, dirname, join } from "@std/path";
 import assert from "node:assert/strict";
@@ -46,8 +45,8 @@ export class Monitor implements Disposable {
   readonly child: ChildProcess;
   /** Exit code of the first process. */
   readonly exited: Promise<number>;
-  readonly #sync: AsyncIterator<string>;
-  readonly #attach: AsyncIterator<string>;
+  readonly #sync: Lines;
+  readonly #attach: Lines;
   #stderr = "";
 
   constructor(
@@ -70,8 +69,8 @@ export class Monitor implements Disposable {
     });
     this.child.stderr!.on("data", (data) => this.#stderr += data);
     this.#pipe(4).on("error", () => {});
-    this.#sync = lines(this.#pipe(3));
-    this.#attach = lines(this.#pipe(5));
+    this.#sync = new Lines(this.#pipe(3));
+    this.#attach = new Lines(this.#pipe(5));
   }
 
   #pipe(fd: number): Duplex {
@@ -95,14 +94,14 @@ export class Monitor implements Disposable {
 
   /** The next answer, `undefined` at the end of the pipe. */
   async answer(): Promise<Answer | undefined> {
-    const { value, done } = await this.#sync.next();
-    return done ? undefined : JSON.parse(value) as Answer;
+    const line = await this.#sync.next();
+    return line === undefined ? undefined : JSON.parse(line) as Answer;
   }
 
   /** The next word on the attach pipe. */
   async attachAnswer(): Promise<Answer | undefined> {
-    const { value, done } = await this.#attach.next();
-    return done ? undefined : JSON.parse(value) as Answer;
+    const line = await this.#attach.next();
+    return line === undefined ? undefined : JSON.parse(line) as Answer;
   }
 
   /** Resolves when the monitor itself has ended, in the background or not. */
@@ -115,10 +114,37 @@ export class Monitor implements Disposable {
   }
 }
 
-async function* lines(stream: Duplex): AsyncGenerator<string, undefined> {
-  stream.on("error", () => {});
-  yield* createInterface({ input: stream });
-  return undefined;
+/** The lines of a stream, read whether or not anybody waits for them. */
+class Lines {
+  readonly #lines: string[] = [];
+  #rest = "";
+  #ended = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(stream: Duplex) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      const parts = (this.#rest + text).split("\n");
+      this.#rest = parts.pop()!;
+      this.#lines.push(...parts);
+      this.#notify();
+    });
+    const end = () => {
+      this.#ended = true;
+      this.#notify();
+    };
+    stream.once("end", end).once("close", end).once("error", end);
+  }
+
+  /** The next line, `undefined` at the end. */
+  async next(): Promise<string | undefined> {
+    while (this.#lines.length === 0 && !this.#ended) await this.#changed.promise;
+    return this.#lines.shift();
+  }
+
+  #notify(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
 }
 
 /** How a container of a test is made. */
@@ -141,16 +167,23 @@ export class Container implements AsyncDisposable {
   readonly kind: MonitorKind;
   readonly runtime: string;
   readonly program: string;
+  readonly #options: ContainerOptions;
   #monitor: Monitor | undefined;
   #pid = 0;
 
   constructor(options: ContainerOptions, bundle: string, program: string) {
+    this.#options = options;
     this.bundle = bundle;
     this.id = basename(bundle);
     this.stage = options.stage;
     this.kind = options.monitor;
     this.runtime = options.stage.runtime(options.runtime);
     this.program = program;
+  }
+
+  /** The same container, its monitor started by another program. */
+  through(program: string): Container {
+    return new Container(this.#options, this.bundle, program);
   }
 
   get monitor(): Monitor {
@@ -213,12 +246,19 @@ export class Container implements AsyncDisposable {
 
   /** Waits until the log's text has `text` in it. */
   async logged(text: string): Promise<void> {
-    await this.#until(async () => (await Deno.readTextFile(this.path("log"))).includes(text));
+    await this.contains(this.path("log"), text);
   }
 
-  /** Waits for a file in the bundle. */
-  async exists(name: string): Promise<void> {
-    await this.#until(() => Deno.stat(this.path(name)).then(() => true, () => false));
+  /** Waits until a file has `text` in it. */
+  async contains(path: string, text: string): Promise<void> {
+    await this.#until(async () => {
+      return (await Deno.readTextFile(path).catch(() => "")).includes(text);
+    });
+  }
+
+  /** Waits for a file. */
+  async exists(path: string): Promise<void> {
+    await this.#until(() => Deno.stat(path).then(() => true, () => false));
   }
 
   async #until(condition: () => Promise<boolean>): Promise<void> {
@@ -234,10 +274,11 @@ export class Container implements AsyncDisposable {
     assert.equal(code, 0, new TextDecoder().decode(stderr));
   }
 
-  /** Sends input over the attach socket, and ends it. */
-  async writeStdin(text: string): Promise<void> {
+  /** Sends input over the attach socket; waits for an answer in the output, or for the end of it. */
+  async writeStdin(text: string, answer?: string): Promise<void> {
     await using client = new Peer(await buildPeer(this.stage.directory), ["relay", this.socket]);
     client.send(text);
+    if (answer !== undefined) return await client.said(answer);
     client.finish();
     await client.closed();
   }
@@ -251,7 +292,7 @@ export class Container implements AsyncDisposable {
   async control(text: string): Promise<void> {
     const file = await open(this.path("ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
     try {
-      await file.write(text);
+      await this.#until(() => file.write(text).then(() => true, () => false)); // or it is full
     } finally {
       await file.close();
     }

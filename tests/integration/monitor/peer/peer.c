@@ -9,6 +9,8 @@
  *   peer empty SOCKET            an empty packet, then as relay
  *   peer sizes SOCKET            prints the stream and size of each packet
  *   peer fuzz SOCKET COUNT SEED  random packets over random connections
+ *   peer listen SOCKET           prints the datagrams that come there
+ *   peer datagram SOCKET TEXT    sends one
  *   peer datagrams SOCKET COUNT SEED   random datagrams
  */
 #include <errno.h>
@@ -113,6 +115,18 @@ static int datagrams(const char *path, int count) {
     return 0;
 }
 
+static int listen_at(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0) die(path);
+    ssize_t size;
+    while ((size = recv(fd, packet, sizeof packet, 0)) >= 0) {
+        if (write(1, packet, (size_t)size) < 0) return 1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc < 3) return 2;
     const char *command = argv[1], *path = argv[2];
@@ -121,6 +135,10 @@ int main(int argc, char **argv) {
     if (strcmp(command, "hang") == 0) return hold(path, 1);
     if (strcmp(command, "hold") == 0) return hold(path, number);
     if (strcmp(command, "fuzz") == 0) return fuzz(path, number);
+    if (strcmp(command, "listen") == 0) return listen_at(path);
+    if (strcmp(command, "datagram") == 0) {
+        return send(connect_to(path, SOCK_DGRAM), argv[3], strlen(argv[3]), 0) < 0;
+    }
     if (strcmp(command, "datagrams") == 0) return datagrams(path, number);
     if (strcmp(command, "connects") == 0) {
         while (number-- > 0) close(connect_to(path, SOCK_SEQPACKET));
