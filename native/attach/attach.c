@@ -167,7 +167,7 @@ static int bridge(int socket) {
         bool taken = flush(&out);
         taken |= flush(&err);
         if (taken) taken_at = now_ms();
-        if (now_ms() - taken_at >= STALL_MS) return CLIENT_STALLED;
+        if (!room && now_ms() - taken_at >= STALL_MS) return CLIENT_STALLED;
         if (fds[1].revents != 0) read_input(&input, socket);
         if (fds[0].revents & POLLOUT && !send_input(&input, socket)) return finish(&out, &err);
         if (room && fds[0].revents & (POLLIN | POLLHUP | POLLERR) &&

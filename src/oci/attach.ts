@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { exit } from "../linux/mod.ts";
 import type { CommandStreams, TerminalSize, WantedStreams } from "./command_streams.ts";
 import { resizeTerminal } from "./monitor_control.ts";
-import { atEnd } from "./stream_end.ts";
+import { type OutputPipe, outputPipe } from "./output_pipe.ts";
 import type { RuntimeHandler } from "./types.ts";
 
 /** A running container to connect with. */
@@ -44,13 +44,14 @@ export async function attach(request: AttachRequest): Promise<CommandStreams> {
       "pipe",
     ],
   });
+  const outputs = [child.stdout, child.stderr].map((pipe) => pipe ? outputPipe(pipe) : undefined);
   const ended = exit(child, handler.native);
   const report = await said(child, ended);
   if (report !== "connected") {
     child.stdin?.destroy();
     throw new CridError("unavailable", `attach to container ${id}: ${report}`);
   }
-  return new Attachment(request, child, ended);
+  return new Attachment(request, child, outputs, ended);
 }
 
 /** The helper's one line. */
@@ -69,11 +70,12 @@ async function said(child: ChildProcess, ended: Promise<{ code: number }>): Prom
 }
 
 class Attachment implements CommandStreams {
-  readonly stdin;
-  readonly stdout;
-  readonly stderr;
+  readonly stdin: Writable | undefined;
+  readonly stdout: Readable | undefined;
+  readonly stderr: Readable | undefined;
   readonly ended: Promise<number>;
   readonly #child: ChildProcess;
+  readonly #outputs: readonly (OutputPipe | undefined)[];
   readonly #bundle: string;
   #size: TerminalSize | undefined;
   #resizing: Promise<void> | undefined;
@@ -81,17 +83,19 @@ class Attachment implements CommandStreams {
   constructor(
     { id, bundle, leaveAfterInput }: AttachRequest,
     child: ChildProcess,
+    outputs: readonly (OutputPipe | undefined)[],
     ended: Promise<{ readonly code: number }>,
   ) {
     this.#child = child;
+    this.#outputs = outputs;
     this.#bundle = bundle;
     this.stdin = child.stdin ?? undefined;
-    this.stdout = child.stdout ?? undefined;
-    this.stderr = child.stderr ?? undefined;
+    [this.stdout, this.stderr] = outputs.map((pipe) => pipe?.output);
     this.stdin?.on("error", () => {});
     if (leaveAfterInput) this.stdin?.once("finish", () => this.#leave());
-    this.ended = ended.then(({ code }) => {
+    this.ended = ended.then(async ({ code }) => {
       this.stdin?.destroy();
+      await Promise.all(outputs.map((pipe) => pipe?.atEnd()));
       if (code !== STALLED) return 0;
       throw new CridError(
         "resource_exhausted",
@@ -102,8 +106,7 @@ class Attachment implements CommandStreams {
   }
 
   async #leave(): Promise<void> {
-    const outputs = [this.stdout, this.stderr];
-    await Promise.all(outputs.map((stream) => stream && atEnd(stream, ANSWER_MS)));
+    await Promise.all(this.#outputs.map((pipe) => pipe?.atEnd(ANSWER_MS)));
     this.kill();
   }
 
@@ -123,7 +126,8 @@ class Attachment implements CommandStreams {
   }
 
   hangUp(): void {
-    for (const stream of [this.stdin, this.stdout, this.stderr]) stream?.destroy();
+    this.stdin?.destroy();
+    for (const pipe of this.#outputs) pipe?.destroy();
     this.kill();
   }
 

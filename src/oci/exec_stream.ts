@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import type { Duplex, Readable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { exit } from "../linux/mod.ts";
@@ -8,7 +8,7 @@ import { handlerEnvironment, lastMessage, runtimeCommand } from "./command.ts";
 import type { CommandStreams, WantedStreams } from "./command_streams.ts";
 import { capture } from "./exec_output.ts";
 import { removeIfThere } from "./files.ts";
-import { atEnd } from "./stream_end.ts";
+import { type OutputPipe, outputPipe } from "./output_pipe.ts";
 import type { OciSpec, RuntimeHandler } from "./types.ts";
 
 /** A command to run in a container for a client that is connected to its streams. */
@@ -40,8 +40,12 @@ export async function execStream(request: ExecStreamRequest): Promise<CommandStr
     writeFileSync(files.spec, processSpec(request), { mode: 0o600 });
     const child = start(request, files);
     const ended = exit(child, request.handler.native);
-    const pid = await started(request, child, ended);
-    return new Command(request, child, pid, ended);
+    const outputs = {
+      stdout: child.stdout === null ? undefined : outputPipe(child.stdout),
+      stderr: outputPipe(child.stderr!),
+    };
+    const pid = await started(request, child, outputs, ended);
+    return new Command(request, child, outputs, pid, ended);
   } finally {
     await removeIfThere(files.spec, files.pid);
   }
@@ -76,10 +80,18 @@ function start(
   });
 }
 
+/** Our ends of a command's outputs. */
+interface Outputs {
+  readonly stdout: OutputPipe | undefined;
+  /** With a terminal only the runtime writes there. */
+  readonly stderr: OutputPipe;
+}
+
 /** Waits until the command runs; its pid. Until then, stderr is the runtime's. */
 async function started(
   { id }: ExecStreamRequest,
   child: ChildProcess,
+  { stdout, stderr }: Outputs,
   ended: Promise<{ readonly code: number }>,
 ): Promise<number> {
   const control = child.stdio[CONTROL] as Duplex;
@@ -90,8 +102,9 @@ async function started(
   });
   const pid = await Promise.race([told, ended.then(() => told)]);
   if (pid !== undefined && pid > 0) return pid;
-  for (const stream of [child.stdin, child.stdout]) stream?.destroy();
-  const complaint = capture(child.stderr!, MAX_COMPLAINT);
+  child.stdin?.destroy();
+  stdout?.destroy();
+  const complaint = capture(stderr.output, MAX_COMPLAINT);
   const [{ code }] = await Promise.all([ended, complaint.ended]);
   const words = lastMessage(new TextDecoder().decode(complaint.bytes()));
   throw new CridError(
@@ -101,31 +114,34 @@ async function started(
 }
 
 /** An output that nobody wants is read all the same: the command is not to wait. */
-function wanted(stream: Readable | null, isWanted: boolean): Readable | undefined {
-  if (stream !== null && !isWanted) stream.resume();
-  return isWanted ? stream ?? undefined : undefined;
+function wanted(pipe: OutputPipe | undefined, isWanted: boolean): Readable | undefined {
+  if (!isWanted) pipe?.output.resume();
+  return isWanted ? pipe?.output : undefined;
 }
 
 class Command implements CommandStreams {
-  readonly stdin;
-  readonly stdout;
-  readonly stderr;
+  readonly stdin: Writable | undefined;
+  readonly stdout: Readable | undefined;
+  readonly stderr: Readable | undefined;
   readonly ended: Promise<number>;
   readonly #child: ChildProcess;
+  readonly #outputs: Outputs;
   readonly #pid: number;
   #over = false;
 
   constructor(
     request: WantedStreams,
     child: ChildProcess,
+    outputs: Outputs,
     pid: number,
     ended: Promise<{ readonly code: number }>,
   ) {
     this.#child = child;
+    this.#outputs = outputs;
     this.#pid = pid;
     this.stdin = child.stdin ?? undefined;
-    this.stdout = wanted(child.stdout, request.stdout);
-    this.stderr = wanted(child.stderr, request.stderr && !request.tty);
+    this.stdout = wanted(outputs.stdout, request.stdout);
+    this.stderr = wanted(outputs.stderr, request.stderr && !request.tty);
     // A command may end without reading its input.
     this.stdin?.on("error", () => {});
     this.ended = this.#end(ended);
@@ -136,7 +152,7 @@ class Command implements CommandStreams {
     const { code } = await ended;
     this.#over = true;
     this.stdin?.destroy();
-    await Promise.all([this.stdout, this.stderr].map((stream) => stream && atEnd(stream)));
+    await Promise.all([this.#outputs.stdout?.atEnd(), this.#outputs.stderr.atEnd()]);
     this.#child.stdio[CONTROL]?.destroy();
     return code;
   }
@@ -149,7 +165,9 @@ class Command implements CommandStreams {
   }
 
   hangUp(): void {
-    for (const stream of [this.stdin, this.stdout, this.stderr]) stream?.destroy();
+    this.stdin?.destroy();
+    this.#outputs.stdout?.destroy();
+    this.#outputs.stderr.destroy();
   }
 
   kill(): void {

@@ -27,8 +27,12 @@ export function upgradeToWebSocket(
     // Streams are not text: compressing them costs memory and time for nothing.
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE,
-    handleProtocols: () => protocol === "" ? false : protocol,
   });
+  // Not left to the library: a name with a slash, as Kubernetes has, is none in its eyes.
+  delete message.headers["sec-websocket-protocol"];
+  if (protocol !== "") {
+    server.on("headers", (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
+  }
   return new Promise((resolve) => {
     server.handleUpgrade(message, socket, head, (webSocket) => {
       webSocket.on("error", () => webSocket.terminate());

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { Readable, Writable } from "node:stream";
 // @ts-types="@types/ws"
 import type { WebSocket } from "ws";
-import type { WantedStreams } from "../oci/mod.ts";
+import type { TerminalSize, WantedStreams } from "../oci/mod.ts";
 import type { ClientStreams } from "./command_session.ts";
 import type { CommandProtocol } from "./protocols.ts";
 import { ResizeParser } from "./resize.ts";
@@ -27,15 +27,18 @@ export function webSocketCommand(
   const stdout = wanted.stdout ? output(Channel.STDOUT) : undefined;
   const stderr = wanted.stderr ? output(Channel.STDERR) : undefined;
   const error = output(Channel.ERROR);
-  let resize: Parameters<ClientStreams["followSizes"]>[0] = () => {};
+  let size: TerminalSize | undefined;
+  let resize: ((size: TerminalSize) => void) | undefined;
   const gone = new Promise<void>((resolve) => socket.once("close", () => resolve()));
 
   socket.on("message", (message: Buffer) => {
     onData();
     const { channel, data } = parseMessage(message, protocol.base64);
     if (channel === Channel.STDIN) stdin?.deliver(data);
-    else if (channel === Channel.RESIZE) sizes.feed(data).slice(-1).forEach((size) => resize(size));
-    else if (channel === Channel.CLOSE && protocol.version >= 5 && data[0] === Channel.STDIN) {
+    else if (channel === Channel.RESIZE) {
+      size = sizes.feed(data).at(-1) ?? size;
+      if (size !== undefined) resize?.(size);
+    } else if (channel === Channel.CLOSE && protocol.version >= 5 && data[0] === Channel.STDIN) {
       stdin?.end();
     }
   });
@@ -46,7 +49,11 @@ export function webSocketCommand(
     stdin,
     stdout,
     stderr,
-    followSizes: (listener) => resize = listener,
+    followSizes(listener) {
+      resize = listener;
+      // The first one is here before the command is.
+      if (size !== undefined) listener(size);
+    },
     gone,
     async finish(outcome) {
       const report = protocol.version >= 4 ? statusJson(outcome) : statusText(outcome);

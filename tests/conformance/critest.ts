@@ -38,6 +38,8 @@ export interface CritestOptions {
   readonly focus?: readonly string[];
   readonly skip?: readonly string[];
   readonly parallel?: number;
+  /** What its clients of exec, attach and port-forward speak. Default `spdy`. */
+  readonly streaming?: "spdy" | "websocket";
   /** Called with every line that critest prints. */
   readonly onOutput?: (line: string) => void;
 }
@@ -50,6 +52,8 @@ const PINNED_DIGEST = "public image with digest";
 /** Shorter than critest's own 300 s: a runtime that hangs fails soon. */
 const RPC_TIMEOUT = "60s";
 const SUITE_TIMEOUT = "30m";
+
+const WEBSOCKET = ["-websocket-exec", "-websocket-attach", "-websocket-portforward"];
 
 /** Runs critest to its end and collects the results. */
 export async function runCritest(options: CritestOptions): Promise<CritestRun> {
@@ -93,6 +97,7 @@ async function critest(
     `-ginkgo.timeout=${SUITE_TIMEOUT}`,
     "-ginkgo.v",
     "-ginkgo.no-color",
+    ...(options.streaming === "websocket" ? WEBSOCKET : []),
     ...(options.focus ?? []).map((pattern) => `-ginkgo.focus=${pattern}`),
     ...[PINNED_DIGEST, ...options.skip ?? []].map((pattern) => `-ginkgo.skip=${pattern}`),
   ];

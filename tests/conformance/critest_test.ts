@@ -23,3 +23,16 @@ for (const runtime of ["runc", "crun"] as const) {
     });
   });
 }
+
+describe("critest over crid with WebSocket", () => {
+  it("passes the same specs of streaming as with SPDY", async () => {
+    const { specs } = await runCritest({
+      runtime: "runc",
+      focus: ["Streaming"],
+      streaming: "websocket",
+    });
+    const streaming = Array.from(await expectedPass()).filter((name) => name.includes("Streaming"));
+    const { broken } = judge(specs, new Set(streaming));
+    assert.deepEqual(broken, []);
+  });
+});

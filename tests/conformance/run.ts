@@ -3,7 +3,7 @@
  *
  * ```
  * deno run -A tests/conformance/run.ts [--runtime runc|crun] [--focus RE]... [--skip RE]...
- *     [--parallel N] [--log FILE] [--grow] [--verbose]
+ *     [--parallel N] [--websocket] [--log FILE] [--grow] [--verbose]
  * ```
  *
  * `--log` keeps what crid logged; `--grow` adds the specs that pass to expected_pass.txt.
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     focus: { type: "string", multiple: true, default: [] },
     skip: { type: "string", multiple: true, default: [] },
     parallel: { type: "string", default: "2" },
+    websocket: { type: "boolean", default: false },
     log: { type: "string" },
     grow: { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
@@ -34,6 +35,7 @@ const run = await runCritest({
   focus: values.focus,
   skip: values.skip,
   parallel: Number(values.parallel),
+  streaming: values.websocket ? "websocket" : "spdy",
   ...(values.verbose ? { onOutput: (line: string) => console.log(line) } : {}),
 });
 if (values.log !== undefined) {

@@ -16,7 +16,6 @@ export const API = {
     default: "127.0.0.1",
     flag: "stream-address",
     env: ["CONTAINER_STREAM_ADDRESS"],
-    built: false,
     doc: 'Address of the exec, attach and port-forward server, IPv4 or IPv6; "" means all.',
   },
   stream_port: {
@@ -24,7 +23,6 @@ export const API = {
     default: "0",
     flag: "stream-port",
     env: ["CONTAINER_STREAM_PORT"],
-    built: false,
     check: portText("stream_port"),
     doc: "Port of the exec, attach and port-forward server; 0 lets the kernel choose.",
   },
@@ -33,7 +31,6 @@ export const API = {
     default: false,
     flag: "stream-enable-tls",
     env: ["CONTAINER_ENABLE_TLS"],
-    built: false,
     doc: "Whether the streaming server speaks TLS; needs stream_tls_cert and stream_tls_key.",
   },
   stream_idle_timeout: {
@@ -41,7 +38,6 @@ export const API = {
     default: "",
     flag: "stream-idle-timeout",
     env: ["STREAM_IDLE_TIMEOUT"],
-    built: false,
     check: streamIdleTimeout,
     doc: 'How long a stream may be silent before it is closed ("30m"); "" means 4h.',
   },
@@ -50,7 +46,6 @@ export const API = {
     default: "",
     flag: "stream-tls-cert",
     env: ["CONTAINER_TLS_CERT"],
-    built: false,
     doc: "Certificate of the streaming server (PEM). Read again when the file changes.",
   },
   stream_tls_key: {
@@ -58,7 +53,6 @@ export const API = {
     default: "",
     flag: "stream-tls-key",
     env: ["CONTAINER_TLS_KEY"],
-    built: false,
     doc: "Private key of the streaming server (PEM). Read again when the file changes.",
   },
   stream_tls_ca: {
@@ -66,7 +60,6 @@ export const API = {
     default: "",
     flag: "stream-tls-ca",
     env: ["CONTAINER_TLS_CA"],
-    built: false,
     doc: "Authorities that client certificates must come from (PEM). When set, the streaming " +
       "server accepts only clients with such a certificate.",
   },
@@ -76,7 +69,6 @@ export const API = {
     choices: ["VersionTLS12", "VersionTLS13"],
     flag: "tls-min-version",
     env: ["CONTAINER_TLS_MIN_VERSION"],
-    built: false,
     doc: "Oldest TLS version of the streaming and metrics servers: VersionTLS12 or " +
       'VersionTLS13; "" means VersionTLS12.',
   },
@@ -85,7 +77,6 @@ export const API = {
     default: [],
     flag: "tls-cipher-suites",
     env: ["CONTAINER_TLS_CIPHER_SUITES"],
-    built: false,
     doc: "Cipher suites of the streaming and metrics servers for TLS 1.2, by their IANA names; " +
       "an empty list means the safe ones. TLS 1.3 has a fixed list.",
   },
