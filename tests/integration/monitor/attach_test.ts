@@ -2,7 +2,7 @@ import { after, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { makeStage, RUNTIMES, type Stage } from "./container.ts";
-import { createContainer, logText, MONITORS } from "./monitor.ts";
+import { createContainer, IS_RELEASE, logText, MONITORS } from "./monitor.ts";
 import { buildPeer, Peer, runPeer } from "./attach_client.ts";
 import { countFds, procNumber } from "./processes.ts";
 
@@ -184,7 +184,9 @@ describe("the monitor's attach socket", () => {
       const memory = await procNumber(pid, "status", "VmRSS");
       await runPeer(peer, "connects", container.socket, "2000");
       assert.equal(countFds(pid), before);
-      assert.ok(await procNumber(pid, "status", "VmRSS") <= memory + 64);
+      const grown = await procNumber(pid, "status", "VmRSS") - memory;
+      // A sanitizer keeps what was freed for a while.
+      assert.ok(grown <= (IS_RELEASE ? 64 : 4096), `${grown} kB`);
     });
 
     it("turns clients away when there are too many, and rests", async () => {

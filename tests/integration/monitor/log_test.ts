@@ -229,7 +229,8 @@ describe("the monitor's log", () => {
         `/proc/${await container.monitorPid()}/smaps_rollup`,
       );
       const dirty = Number(smaps.match(/Private_Dirty:\s+(\d+)/)?.[1]);
-      assert.ok(dirty < 100, `${dirty} kB`);
+      // Most of a sanitized program's memory is the sanitizer's.
+      assert.ok(dirty < (IS_RELEASE ? 100 : 8192), `${dirty} kB`);
     });
   });
 

@@ -21,16 +21,29 @@ import {
   type Stage,
 } from "./container.ts";
 
+/** Another build of ours to test, one with sanitizers; conmon is then left out. */
+const OTHER_BUILD = Deno.env.get("CRID_TEST_MONITOR");
 /** Which program is under test. */
-export const MONITORS = ["ours", "conmon"] as const;
-export type MonitorKind = typeof MONITORS[number];
+export type MonitorKind = "ours" | "conmon";
+/** The programs whose common behaviour is tested. */
+export const MONITORS: readonly MonitorKind[] = OTHER_BUILD === undefined
+  ? ["ours", "conmon"]
+  : ["ours"];
 
-/** `CRID_TEST_MONITOR` names another build of ours, as one with sanitizers. */
+/** Whether figures are those of the program that is shipped. */
+export const IS_RELEASE = OTHER_BUILD === undefined;
+
+/** The program to start. */
 export async function monitorProgram(kind: MonitorKind): Promise<string> {
   if (kind === "conmon") return "/usr/bin/conmon";
-  return Deno.env.get("CRID_TEST_MONITOR") ??
-    join(dirname(await buildNative(HELPERS)), "monitor");
+  return OTHER_BUILD ?? join(dirname(await buildNative(HELPERS)), "monitor");
 }
+
+/** What sanitizers read. */
+const SANITIZER_VARIABLES = ["ASAN_OPTIONS", "UBSAN_OPTIONS"].flatMap((name) => {
+  const value = Deno.env.get(name);
+  return value === undefined ? [] : [[name, value] as const];
+});
 
 /** One line of the sync pipe. */
 export interface Answer {
@@ -58,6 +71,7 @@ export class Monitor implements Disposable {
       cwd: options.cwd,
       env: {
         PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+        ...Object.fromEntries(SANITIZER_VARIABLES),
         ...{ _OCI_SYNCPIPE: "3", _OCI_STARTPIPE: "4", _OCI_ATTACHPIPE: "5" },
         ...options.env,
       },
