@@ -29,11 +29,15 @@ export function serviceEnvironment(
  */
 export class ServiceManager implements Disposable {
   readonly #environment: ServiceEnvironment;
-  readonly #healthy: () => Promise<void>;
+  readonly #healthy: (timeoutMs: number) => Promise<void>;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
 
-  /** @param healthy Asked before the watchdog is told that all is well; rejects when it is not. */
-  constructor(environment: ServiceEnvironment, healthy: () => Promise<void>) {
+  /**
+   * @param healthy Asked before the watchdog is told that all is well; rejects when it is not, or
+   * when the time is up. A busy server gets much of the watchdog's patience, a dead one is found out.
+   */
+  constructor(environment: ServiceEnvironment, healthy: (timeoutMs: number) => Promise<void>) {
     this.#environment = environment;
     this.#healthy = healthy;
   }
@@ -43,9 +47,12 @@ export class ServiceManager implements Disposable {
     this.#notify("READY=1");
     const { watchdogMs } = this.#environment;
     if (watchdogMs === undefined || this.#watchdog !== undefined) return;
-    log.info(`Telling the watchdog of systemd every ${watchdogMs / 2000} s that all is well`);
+    log.info(`Telling the watchdog of systemd every ${watchdogMs / 4000} s that all is well`);
+    // A quarter of silence and half of waiting for an answer leave a quarter to spare.
     const again = () => {
-      this.#watchdog = setTimeout(() => void this.#reassure().finally(again), watchdogMs / 2);
+      if (this.#stopped) return;
+      const reassure = () => void this.#reassure(watchdogMs / 2).finally(again);
+      this.#watchdog = setTimeout(reassure, watchdogMs / 4);
     };
     again();
   }
@@ -56,12 +63,13 @@ export class ServiceManager implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#stopped = true;
     clearTimeout(this.#watchdog);
   }
 
-  async #reassure(): Promise<void> {
+  async #reassure(timeoutMs: number): Promise<void> {
     try {
-      await this.#healthy();
+      await this.#healthy(timeoutMs);
       this.#notify("WATCHDOG=1");
     } catch (error) {
       log.error(`not telling the watchdog that all is well: ${errorMessage(error)}`);

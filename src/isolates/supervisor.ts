@@ -14,8 +14,6 @@ const LONGEST_RESTART_MS = 10_000;
 const HEALTHY_MS = 60_000;
 /** A first start that fails so often has a reason that waiting does not cure. */
 const MOST_FAILED_STARTS = 2;
-/** A server that takes longer to tell about itself is not well. */
-const HEALTH_MS = 10_000;
 /** How long a clean shutdown may take before the rest is left to the next start. */
 const SHUTDOWN_MS = 30_000;
 
@@ -53,7 +51,7 @@ class Supervisor implements Disposable {
     this.#installation = installation;
     this.#service = new ServiceManager(
       serviceEnvironment(Deno.env, Deno.pid),
-      () => answersOn(config.api.listen, HEALTH_MS),
+      (timeoutMs) => answersOn(config.api.listen, timeoutMs),
     );
   }
 
