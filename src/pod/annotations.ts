@@ -52,8 +52,6 @@ export const Key = {
   volumes: PREFIX + "Volumes",
   hostNetwork: PREFIX + "HostNetwork",
   spoofed: PREFIX + "Spoofed",
-  podResources: PREFIX + "PodLinuxResources",
-  podOverhead: PREFIX + "PodLinuxOverhead",
   manager: "io.container.manager",
   stopSignal: "org.opencontainers.image.stopSignal",
 } as const;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { LinuxResources, OciSpec } from "../oci/mod.ts";
+import type { OciSpec } from "../oci/mod.ts";
 import type { SandboxMetadata } from "./types.ts";
 import type { PinnedNamespaces, SandboxParts } from "./sandbox.ts";
 import {
@@ -17,6 +17,7 @@ import {
   readPortMappings,
 } from "./annotations.ts";
 import { infraName, sandboxName } from "./names.ts";
+import { annotateResources, readAnnotatedResources } from "./resources_annotation.ts";
 import { noSecurityContext } from "./security_context.ts";
 import { fromRfc3339, toRfc3339 } from "./time.ts";
 
@@ -71,7 +72,7 @@ export function sandboxMetadataJson(
 export function sandboxAnnotations(parts: SandboxParts): Record<string, string> {
   const { config } = parts;
   const json = JSON.stringify;
-  return {
+  const annotations: Record<string, string> = {
     ...config.annotations,
     [Key.manager]: MANAGER,
     [Key.annotations]: json(config.annotations),
@@ -98,9 +99,9 @@ export function sandboxAnnotations(parts: SandboxParts): Record<string, string> 
     [Key.runtimeHandler]: parts.runtimeHandler,
     [Key.hostNetwork]: String(config.security.namespaces.network === "node"),
     ...(parts.hasInfra ? {} : { [Key.spoofed]: "true", "spoofed.crio.io": "true" }),
-    ...(config.resources === undefined ? {} : { [Key.podResources]: json(config.resources) }),
-    ...(config.overhead === undefined ? {} : { [Key.podOverhead]: json(config.overhead) }),
   };
+  annotateResources(annotations, config);
+  return annotations;
 }
 
 /** The spec that is written for a sandbox whose infra container has no process. */
@@ -158,8 +159,7 @@ export function readSandbox(text: string): SandboxParts {
         privileged: notes[Key.privileged] === "true",
         namespaces: readNamespaceOptions(notes[Key.namespaceOptions]),
       },
-      resources: readResources(notes[Key.podResources]),
-      overhead: readResources(notes[Key.podOverhead]),
+      ...readAnnotatedResources(notes),
     },
     runtimeHandler: notes[Key.runtimeHandler] ?? "",
     createdAt: fromRfc3339(notes[Key.created] ?? ""),
@@ -172,8 +172,4 @@ export function readSandbox(text: string): SandboxParts {
     shmPath: notes[Key.shmPath] ?? "",
     hasInfra: notes[Key.spoofed] !== "true",
   };
-}
-
-function readResources(text: string | undefined): LinuxResources | undefined {
-  return text === undefined ? undefined : JSON.parse(text) as LinuxResources;
 }

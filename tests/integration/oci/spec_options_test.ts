@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { after, before, describe, it } from "@std/testing/bdd";
 import { startContainer } from "../../../src/oci/mod.ts";
 import { fipsMounts } from "../../../src/oci/spec/fips.ts";
-import { type ContainerOptions, makePlace, type Place, specInput } from "./fixture.ts";
+import { type ContainerOptions, makePlace, NO_SECURITY, type Place, specInput } from "./fixture.ts";
 
 for (const name of ["runc", "crun"]) {
   describe(`what the configuration and annotations give a container under ${name}`, () => {
@@ -52,6 +52,20 @@ for (const name of ["runc", "crun"]) {
         output("true", { input }),
         /device \/dev\/null is specified but is not in allowed_devices/,
       );
+    });
+
+    it("are devices that belong to the user, where that is configured", async () => {
+      const input = {
+        annotations: { "devices.crio.io": "/dev/null:/dev/asked:rw" },
+        security: { ...NO_SECURITY, runAsUser: 1234, runAsGroup: 4321 },
+      };
+      const owner = (deviceOwnershipFromSecurityContext: boolean) =>
+        output("stat -c %u:%g /dev/asked", {
+          input,
+          defaults: { allowedDevices: ["/dev/null"], deviceOwnershipFromSecurityContext },
+        });
+      assert.equal(await owner(true), "1234:4321\n");
+      assert.equal(await owner(false), "0:0\n");
     });
 
     it("are hooks, as they are at that moment", async () => {

@@ -21,10 +21,14 @@ const UMASK = "until test -s /umask; do :; done; cat /umask";
 const WORKLOAD = "target.workload.test/management";
 const ARCHITECTURE = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 /** @param runtimePath Of containers of images for this platform, with handler `other`. */
-const settings = (allowed: readonly string[], runtimePath: string) => `
+const settings = (allowed: readonly string[], runtimePath: string, directory: string) => `
 [crio.runtime]
 allowed_devices = ["/dev/null"]
-uid_mappings = ""
+hooks_dir = ["${directory}/hooks"]
+cdi_spec_dirs = ["${directory}/cdi"]
+default_mounts_file = "${directory}/mounts.conf"
+min_injected_gomaxprocs = 3
+infra_ctr_cpuset = "0"
 
 [crio.runtime.runtimes.open]
 runtime_path = "/usr/sbin/runc"
@@ -57,6 +61,7 @@ for (const runtime of ["runc", "crun"] as const) {
       const script = `#!/bin/sh\necho "$@" >> ${directory}/calls\nexec /usr/sbin/runc "$@"\n`;
       await Deno.writeTextFile(join(directory, "runtime"), script, { mode: 0o755 });
       await Deno.writeTextFile(join(directory, "subids"), "containers:500000:100000\n");
+      await writeOptions(directory);
       const isolation = stack.use(await isolate());
       for (const file of ["/etc/subuid", "/etc/subgid"]) {
         const bind = ["mount", "--bind", join(directory, "subids"), file];
@@ -69,13 +74,17 @@ for (const runtime of ["runc", "crun"] as const) {
           registry: registry.host,
           isolation,
           runtime,
-          settings: settings([
-            "devices.crio.io",
-            "umask.crio.io",
-            "shm-size.crio.io",
-            "userns-mode.crio.io",
-            "io.containers.trace-syscall",
-          ], join(directory, "runtime")),
+          settings: settings(
+            [
+              "devices.crio.io",
+              "umask.crio.io",
+              "shm-size.crio.io",
+              "userns-mode.crio.io",
+              "io.containers.trace-syscall",
+            ],
+            join(directory, "runtime"),
+            directory,
+          ),
         }),
       );
     });
@@ -195,6 +204,12 @@ for (const runtime of ["runc", "crun"] as const) {
       const container = await runContainer(crid, pods[0]!, first!, containerConfig({ linux }));
       const { stdout } = await execShell(crid, container, "cat /proc/1/comm; id -u");
       assert.equal(stdout, "pause\n0\n");
+      const { info } = await crid.client.runtime.podSandboxStatus({
+        podSandboxId: pods[0],
+        verbose: true,
+      });
+      const status = await Deno.readTextFile(`/proc/${JSON.parse(info["info"]!).pid}/status`);
+      assert.match(status, /^Cpus_allowed_list:\t0$/m);
       for (const pod of pods) await remove(pod);
     });
 
@@ -205,6 +220,22 @@ for (const runtime of ["runc", "crun"] as const) {
       for (const call of ["create", "start", "exec", "delete"]) {
         assert.match(calls, new RegExp(`\\b${call}\\b.*${container}`));
       }
+    });
+
+    it("get the hooks, devices and files that the configuration has for them", async () => {
+      const { text, pod } = await inside(
+        { "test.example.com/hook": "on" },
+        runtime,
+        "cat /run/secrets/token; stat -c %t:%T /dev/cdi; echo $FROM_CDI",
+        { CDIDevices: [{ name: "test.example.com/thing=one" }] },
+      );
+      assert.equal(text, "secret\n1:3\nyes\n");
+      assert.match(await Deno.readTextFile(join(directory, "hooked")), /"status": ?"/);
+      await remove(pod);
+      await assert.rejects(
+        inside({}, runtime, "true", { CDIDevices: [{ name: "test.example.com/thing=two" }] }),
+        (error) => isServiceError(error) && /unresolvable CDI devices/.test(error.details),
+      );
     });
 
     it("cannot have less memory than they use, and tell what they have got", async () => {
@@ -248,7 +279,7 @@ for (const runtime of ["runc", "crun"] as const) {
       const path = join(crid.node.storageRoot, "overlay-containers", pod, "userdata/config.json");
       const { annotations } = JSON.parse(await Deno.readTextFile(path));
       const recorded = JSON.parse(annotations["io.kubernetes.cri-o.PodLinuxResources"]);
-      assert.equal(recorded.cpuShares, 77);
+      assert.equal(recorded.cpu_shares, 77);
       await assert.rejects(
         client.updatePodSandboxResources({ podSandboxId: "f".repeat(64), resources }),
         (error) => isServiceError(error) && error.code === 5,
@@ -256,4 +287,37 @@ for (const runtime of ["runc", "crun"] as const) {
       await remove(pod);
     });
   });
+}
+
+/** A hook, a CDI device and a list of mounts. */
+async function writeOptions(directory: string): Promise<void> {
+  const at = (path: string) => join(directory, path);
+  for (const path of ["hooks", "cdi", "secrets"]) await Deno.mkdir(at(path));
+  const hook = `#!/bin/sh\ncat >> ${at("hooked")}\n`;
+  await Deno.writeTextFile(at("hook"), hook, { mode: 0o755 });
+  await Promise.all([
+    Deno.writeTextFile(at("secrets/token"), "secret\n"),
+    Deno.writeTextFile(at("mounts.conf"), `${at("secrets")}:/run/secrets\n`),
+    Deno.writeTextFile(
+      at("hooks/test.json"),
+      JSON.stringify({
+        version: "1.0.0",
+        hook: { path: at("hook") },
+        when: { annotations: { "^test\\.example\\.com/hook$": "^on$" } },
+        stages: ["createRuntime"],
+      }),
+    ),
+    Deno.writeTextFile(
+      at("cdi/test.yaml"),
+      `cdiVersion: "0.6.0"
+kind: test.example.com/thing
+devices:
+- name: one
+  containerEdits:
+    env: [FROM_CDI=yes]
+    deviceNodes:
+    - {path: /dev/cdi, hostPath: /dev/null}
+`,
+    ),
+  ]);
 }

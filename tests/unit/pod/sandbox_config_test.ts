@@ -73,4 +73,12 @@ describe("a pod's sysctls", () => {
     const host = { ...namespaces, network: "node" } as const;
     assert.deepEqual(podSysctls({}, asked, host), { "kernel.shmmax": "1" });
   });
+
+  it("let everybody of a user namespace send echoes, and nobody beyond it", () => {
+    const asked = { "net.ipv4.ping_group_range": "0 2147483647" };
+    const maps = { uids: [], gids: [{ containerId: 0, hostId: 100_000, size: 65_536 }] };
+    const mapped = { ...namespaces, user: { mode: "pod", maps } } as const;
+    assert.deepEqual(podSysctls({}, asked, namespaces), asked);
+    assert.deepEqual(podSysctls({}, asked, mapped), { "net.ipv4.ping_group_range": "0 65535" });
+  });
 });
