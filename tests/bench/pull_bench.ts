@@ -9,7 +9,8 @@ import { BENCH_IMAGES, pushTestImages } from "../images/mod.ts";
 import { type Crid, startCrid, startRegistry } from "../harness/mod.ts";
 import { unpackFloor } from "./floors.ts";
 import { runInside } from "./inside.ts";
-import { printFigures, samples, time } from "./measure.ts";
+import { type Figure, printFigures, samples, time } from "./measure.ts";
+import { childrenCpuTime, cpuTime, forgetPeak, peakMemory, residentMemory } from "./usage.ts";
 
 runInside(import.meta.filename!);
 
@@ -19,13 +20,31 @@ const { values } = parseArgs({
 });
 /** As many as the floor of the budgets was measured with. */
 const PARALLEL_LAYERS = 2;
+const SMALL = "crid/bench-small";
+const LARGE = "crid/bench-large";
+/** By then the isolates of pulls have ended. */
+const UNTIL_IDLE_MS = 15_000;
+
+/** What one pull, or the floor of it, took. */
+interface Cost {
+  readonly elapsed: number;
+  readonly cpu: number;
+}
 
 /** One pull onto an empty store. */
-async function pull(crid: Crid, repository: string): Promise<number> {
+async function pull(crid: Crid, repository: string): Promise<Cost> {
   const image = { image: `registry.k8s.io/${repository}:latest` };
-  const taken = await time(() => crid.client.image.pullImage({ image }, { timeoutMs: 600_000 }));
+  const before = cpuTime(crid.pid);
+  const elapsed = await time(() => crid.client.image.pullImage({ image }, { timeoutMs: 600_000 }));
+  const cpu = cpuTime(crid.pid) - before;
   await crid.client.image.removeImage({ image });
-  return taken;
+  return { elapsed, cpu };
+}
+
+async function floor(directory: string, blobs: readonly string[]): Promise<Cost> {
+  const before = childrenCpuTime();
+  const elapsed = await unpackFloor(directory, blobs, PARALLEL_LAYERS);
+  return { elapsed, cpu: childrenCpuTime() - before };
 }
 
 /** The layers' blobs, as files. */
@@ -35,33 +54,53 @@ async function layerPaths(repository: string): Promise<string[]> {
   return blobs.flatMap(({ content }) => "path" in content ? [content.path] : []);
 }
 
-async function measure(crid: Crid, repository: string, count: number) {
+async function measure(
+  crid: Crid,
+  repository: string,
+  count: number,
+  what: string,
+  budget: number,
+): Promise<Figure[]> {
   const blobs = await layerPaths(repository);
   const { directory } = crid.node;
   await pull(crid, repository);
   // In turns, so that whatever else the machine does slows crid and the floor alike.
   const rounds = await samples(count, 1, async () => ({
     pull: await pull(crid, repository),
-    floor: await unpackFloor(directory, blobs, PARALLEL_LAYERS),
+    floor: await floor(directory, blobs),
   }));
-  return {
-    values: rounds.map(({ pull }) => pull),
+  const figure = (key: keyof Cost): Pick<Figure, "unit" | "values" | "floor"> => ({
+    unit: "ms",
+    values: rounds.map(({ pull }) => pull[key]),
     floor: {
       what: `gzip | tar, ${PARALLEL_LAYERS} at a time`,
-      values: rounds.map(({ floor }) => floor),
+      values: rounds.map(({ floor }) => floor[key]),
     },
-  };
+  });
+  return [
+    { what, ...figure("elapsed"), budget },
+    { what: `${what}: CPU time`, ...figure("cpu") },
+  ];
 }
 
 async function bench(): Promise<void> {
   await using registry = await startRegistry();
   await pushTestImages(registry.url, BENCH_IMAGES.map(({ repository }) => repository));
   await using crid = await startCrid({ registry: registry.host });
-  const small = await measure(crid, "crid/bench-small", Number(values.small));
-  const large = await measure(crid, "crid/bench-large", Number(values.large));
+  const started = residentMemory(crid.pid);
+  const small = await measure(crid, SMALL, Number(values.small), "5.6 MB, 3 layers", 90);
+  forgetPeak(crid.pid);
+  const what = "1 GB, 12 layers, 68,000 files";
+  const large = await measure(crid, LARGE, Number(values.large), what, 6000);
+  const peak = peakMemory(crid.pid);
+  await new Promise((resolve) => setTimeout(resolve, UNTIL_IDLE_MS));
+  const idle = residentMemory(crid.pid);
   printFigures("PullImage from loopback onto tmpfs", [
-    { what: "5.6 MB, 3 layers", unit: "ms", ...small, budget: 90 },
-    { what: "1 GB, 12 layers, 68,000 files", unit: "ms", ...large, budget: 6000 },
+    ...small,
+    ...large,
+    { what: "resident memory before", unit: "MB", values: [started] },
+    { what: "most during pulls", unit: "MB", values: [peak], budget: 200 },
+    { what: "idle again", unit: "MB", values: [idle] },
   ]);
 }
 

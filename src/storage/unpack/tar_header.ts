@@ -91,9 +91,10 @@ export function parseHeader(block: Uint8Array): TarHeader {
   checkSum(block);
   const type = String.fromCharCode(block[TYPE]!);
   const base = text(block, NAME);
-  const magic = text(block, MAGIC);
   // GNU archives have other things where POSIX has the prefix.
-  const prefix = magic === "ustar" ? text(block, PREFIX) : "";
+  const prefix = block[PREFIX[0]] !== 0 && text(block, MAGIC) === "ustar"
+    ? text(block, PREFIX)
+    : "";
   const name = prefix === "" ? base : `${prefix}/${base}`;
   const kind = type === "0" || type === "\0"
     // Archives from before POSIX mark directories by the slash alone.
@@ -133,21 +134,28 @@ function hasContent(kind: EntryKind): boolean {
 
 function checkSum(block: Uint8Array): void {
   const [start, length] = CHECKSUM;
-  let unsigned = 0;
-  let signed = 0;
-  for (let i = 0; i < BLOCK; i++) {
-    const byte = i >= start && i < start + length ? 0x20 : block[i]!;
-    unsigned += byte;
-    signed += byte < 0x80 ? byte : byte - 0x100;
-  }
   const stored = number(block, CHECKSUM, "");
-  // Some old programs summed signed characters.
-  if (stored !== unsigned && stored !== signed) throw badArchive("wrong checksum of a header");
+  let sum = 0;
+  let negative = 0;
+  for (let i = 0; i < BLOCK; i++) {
+    sum += block[i]!;
+    negative += block[i]! & 0x80;
+  }
+  // The sum counts itself as spaces.
+  for (let i = start; i < start + length; i++) {
+    sum += 0x20 - block[i]!;
+    negative -= block[i]! & 0x80;
+  }
+  // Some old programs summed signed characters: each of these counted 0x100 less.
+  if (stored !== sum && stored !== sum - 2 * negative) {
+    throw badArchive("wrong checksum of a header");
+  }
 }
 
 function text(block: Uint8Array, [start, length]: readonly [number, number]): string {
   let end = start;
   while (end < start + length && block[end] !== 0) end++;
+  if (end === start) return "";
   return Buffer.from(block.buffer, block.byteOffset + start, end - start).toString("latin1");
 }
 

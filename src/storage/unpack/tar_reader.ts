@@ -42,7 +42,9 @@ export class TarReader {
   }
 
   /** @throws {CridError} `invalid_argument` for a broken archive. */
-  write(data: Uint8Array): void {
+  write(chunk: Uint8Array): void {
+    // Pieces of a Buffer would be Buffers, which are dearer to make.
+    const data = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     let at = 0;
     while (at < data.length) {
       const length = Math.min(this.#missing, data.length - at);

@@ -5,16 +5,26 @@ import { pipeline } from "node:stream/promises";
 
 /** Text is handed to the compressor in pieces of about this size. */
 const BATCH = 256 * 1024;
+/** Bytes between two files' contents are headers and padding, and seldom more than this. */
+const RAW_BYTES = 8 * 1024;
+/** Names in which every byte is a letter of itself, in JSON, too. */
+const PLAIN_NAME = /^[ !#-[\]-~]*$/;
+
+const encoder = new TextEncoder();
 
 /**
  * Writes down how to put a layer's archive together again, byte for byte: the bytes between the
  * files' contents, and each file's name, size and checksum (vbatts/tar-split, JSON lines, gzip).
+ *
+ * Bytes and text are gathered in buffers, not in objects: there would be some for each file, and the
+ * garbage collector would move them about until the next batch.
  */
 export class TarSplitWriter {
   #position = 0;
-  #raw: Uint8Array[] = [];
+  #raw = Buffer.allocUnsafeSlow(RAW_BYTES);
   #rawBytes = 0;
-  #text = "";
+  #text = new Uint8Array(BATCH);
+  #textBytes = 0;
   readonly #gzip = createGzip({ level: constants.Z_BEST_SPEED });
   readonly #written: Promise<void>;
 
@@ -26,9 +36,14 @@ export class TarSplitWriter {
 
   /** Bytes of the archive that are no file's content. */
   raw(bytes: Uint8Array): void {
-    this.#raw.push(bytes.slice());
-    this.#rawBytes += bytes.length;
-    if (this.#rawBytes >= BATCH) this.#flushRaw();
+    for (let at = 0; at < bytes.length; at += BATCH) {
+      const piece = bytes.length <= BATCH ? bytes : bytes.subarray(at, at + BATCH);
+      const end = this.#rawBytes + piece.length;
+      if (end > this.#raw.length) this.#growRaw(end);
+      this.#raw.set(piece, this.#rawBytes);
+      this.#rawBytes = end;
+      if (end >= BATCH) this.#flushRaw();
+    }
   }
 
   /**
@@ -39,18 +54,11 @@ export class TarSplitWriter {
    */
   file(name: string, size: number, checksum: string | null): void {
     this.#flushRaw();
-    const bytes = Buffer.from(name, "latin1");
-    const text = bytes.toString();
-    const named = Buffer.from(text).equals(bytes)
-      ? { name: text }
-      : { name_raw: bytes.toString("base64") };
-    this.#line({
-      type: 1,
-      ...named,
-      ...(size === 0 ? {} : { size }),
-      payload: checksum,
-      position: this.#position++,
-    });
+    const sized = size === 0 ? "" : `"size":${size},`;
+    const payload = checksum === null ? "null" : `"${checksum}"`;
+    this.#line(
+      `{"type":1,${namedAs(name)},${sized}"payload":${payload},"position":${this.#position++}}\n`,
+    );
   }
 
   /** Resolves when the writer can take more; keeps what waits for the disk small. */
@@ -63,7 +71,7 @@ export class TarSplitWriter {
   /** Writes the rest. @throws When the file cannot be written. */
   async finish(): Promise<void> {
     this.#flushRaw();
-    this.#gzip.end(this.#text);
+    this.#gzip.end(this.#text.subarray(0, this.#textBytes));
     await this.#written;
   }
 
@@ -72,18 +80,39 @@ export class TarSplitWriter {
     this.#gzip.destroy();
   }
 
-  #flushRaw(): void {
-    if (this.#rawBytes === 0) return;
-    const payload = Buffer.concat(this.#raw).toString("base64");
-    this.#raw = [];
-    this.#rawBytes = 0;
-    this.#line({ type: 2, payload, position: this.#position++ });
+  #growRaw(bytes: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(bytes, 2 * this.#raw.length));
+    larger.set(this.#raw.subarray(0, this.#rawBytes));
+    this.#raw = larger;
   }
 
-  #line(entry: Readonly<Record<string, unknown>>): void {
-    this.#text += JSON.stringify(entry) + "\n";
-    if (this.#text.length < BATCH) return;
-    this.#gzip.write(this.#text);
-    this.#text = "";
+  #flushRaw(): void {
+    if (this.#rawBytes === 0) return;
+    const payload = this.#raw.toString("base64", 0, this.#rawBytes);
+    this.#rawBytes = 0;
+    this.#line(`{"type":2,"payload":"${payload}","position":${this.#position++}}\n`);
   }
+
+  #line(line: string): void {
+    // UTF-8 has at most three bytes for one of UTF-16's units.
+    const most = 3 * line.length;
+    if (most > this.#text.length - this.#textBytes) this.#flushText(most);
+    this.#textBytes += encoder.encodeInto(line, this.#text.subarray(this.#textBytes)).written;
+  }
+
+  #flushText(next: number): void {
+    if (this.#textBytes > 0) this.#gzip.write(this.#text.subarray(0, this.#textBytes));
+    this.#text = new Uint8Array(Math.max(BATCH, next));
+    this.#textBytes = 0;
+  }
+}
+
+/** The member of a line that has the name: as text where it is UTF-8, otherwise its bytes. */
+function namedAs(name: string): string {
+  if (PLAIN_NAME.test(name)) return `"name":"${name}"`;
+  const bytes = Buffer.from(name, "latin1");
+  const text = bytes.toString();
+  return Buffer.from(text).equals(bytes)
+    ? `"name":${JSON.stringify(text)}`
+    : `"name_raw":"${bytes.toString("base64")}"`;
 }

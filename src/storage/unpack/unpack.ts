@@ -54,7 +54,7 @@ class Unpacking implements TarVisitor, Disposable {
   #diffSize = 0;
   #entries = 0;
   #header: TarHeader | undefined;
-  #checksum = new Crc64();
+  readonly #checksum = new Crc64();
 
   constructor(root: Fd, paths: StagingPaths, limits: UnpackLimits) {
     this.#limits = limits;
@@ -113,8 +113,7 @@ class Unpacking implements TarVisitor, Disposable {
   endOfEntry(): void {
     const { name, size } = this.#header!;
     this.#extractor.endOfEntry();
-    this.#tarSplit.file(name, size, size === 0 ? null : this.#checksum.base64());
-    if (size > 0) this.#checksum = new Crc64();
+    this.#tarSplit.file(name, size, size === 0 ? null : this.#checksum.finish());
   }
 
   [Symbol.dispose](): void {
