@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import { isMountPoint, mountsBelow, run, umount, UmountFlag } from "../../../src/linux/mod.ts";
 import { shiftOwners } from "../../../src/storage/id_maps.ts";
+import { MappedHomes } from "../../../src/storage/mapped_homes.ts";
 import { FixtureStore, putImage } from "./fixture_store.ts";
 import { entry, tarOf } from "./tar_bytes.ts";
 
@@ -68,6 +69,46 @@ describe("a container with id maps", () => {
     await fixture.store.deleteContainer(id);
     assert.ok(!isMountPoint(rootfs));
     assert.equal((await fixture.store.image(image.id))?.id, image.id);
+  });
+
+  it("gets files of its own where the kernel cannot map ids, and keeps them", async () => {
+    const { image } = await putImage(fixture.store, NAME, [
+      tarOf(entry("etc/", ""), entry("etc/user", "a user's", { uid: 1000, mode: 0o4755 })),
+    ]);
+    const id = containerId("c");
+    const container = { id, names: ["shifted"], image: image.id, metadata: "{}", idMaps: MAPS };
+    await fixture.store.createContainer(container);
+    // The kernel refuses to map by the host's own namespace.
+    const rootfs = await fixture.store.mountContainer(id, "/proc/self/ns/user");
+    const user = () => {
+      const { uid, mode } = Deno.statSync(join(rootfs, "etc/user"));
+      return [uid, mode! & 0o7777];
+    };
+    assert.deepEqual(user(), [101_000, 0o4755]);
+    assert.equal(Deno.statSync(join(rootfs, "etc")).gid, 200_000);
+    await fixture.store.unmountContainer(id);
+    await fixture.store.mountContainer(id, "/proc/self/ns/user");
+    assert.deepEqual(user(), [101_000, 0o4755], "once is enough");
+    await fixture.store.deleteContainer(id);
+  });
+
+  it("is deleted without harm to images when a crash has left it half mounted", async () => {
+    const { image } = await putImage(fixture.store, NAME, [tarOf(entry("file", "content"))]);
+    const id = containerId("d");
+    const { layer } = await fixture.store.createContainer({
+      id,
+      names: ["crashed"],
+      image: image.id,
+      metadata: "{}",
+      idMaps: MAPS,
+    });
+    const home = fixture.graph("overlay");
+    const mapped = new MappedHomes(join(home, layer), [home], namespace);
+    const file = join(mapped.paths[0]!, image.layer!, "diff/file");
+    assert.throws(() => Deno.removeSync(file), /Read-only/);
+    await fixture.store.deleteContainer(id);
+    assert.equal(Deno.readTextFileSync(join(home, image.layer!, "diff/file")), "content");
+    assert.deepEqual(mountsBelow(join(home, layer)), []);
   });
 
   it("may be without an image", async () => {
