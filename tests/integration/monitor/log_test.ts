@@ -2,7 +2,14 @@ import { after, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { run } from "../../../src/linux/mod.ts";
 import { makeStage, RUNTIMES, type Stage } from "./container.ts";
-import { createContainer, type LogLine, logText, MONITORS, parseLog } from "./monitor.ts";
+import {
+  createContainer,
+  IS_RELEASE,
+  type LogLine,
+  logText,
+  MONITORS,
+  parseLog,
+} from "./monitor.ts";
 import { Watch } from "./watch.ts";
 
 function shape(lines: readonly LogLine[]): string[] {
