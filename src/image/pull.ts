@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { CridError, errorMessage, isCode, wrapError } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Store } from "../storage/mod.ts";
@@ -6,6 +7,7 @@ import { parseConfig } from "./image_config.ts";
 import { LayerPuller, type LayerPullerOptions } from "./pull_layers.ts";
 import { formatReference, isShortName, parseReference } from "./reference.ts";
 import { SharedWork } from "./shared_work.ts";
+import { signatureKey } from "./signature/fetch.ts";
 import type {
   LoadRequest,
   PullIsolates,
@@ -125,6 +127,7 @@ export class Puller {
     const { diffIds, created } = parseConfig(image.config);
     const layer = await this.#layers.pull(image, diffIds, registry, signal, onProgress);
     signal.throwIfAborted();
+    const { signatures = [] } = image;
     const record = await this.#store.createImage({
       id: digestHex(image.configDigest),
       names: image.name === "" ? [] : [image.name, ...image.otherNames ?? []],
@@ -138,8 +141,13 @@ export class Puller {
           : [[`manifest-${image.list.digest}`, image.list.bytes]] as const,
         [`manifest-${image.manifestDigest}`, image.manifest],
         ["manifest", image.manifest],
+        ...signatures.length === 0
+          ? []
+          : [[signatureKey(image.manifestDigest), joined(signatures)]] as const,
       ]),
-      metadata: "{}",
+      metadata: signatures.length === 0 ? "{}" : JSON.stringify({
+        "signatures-sizes": { [image.manifestDigest]: signatures.map(({ length }) => length) },
+      }),
     });
     return record.id;
   }
@@ -165,6 +173,10 @@ function checkDigests(image: ResolvedImage): void {
       `the config has the digest ${image.configDigest}; image ids are sha256`,
     );
   }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 /** A reference in one form, so that `busybox` and `busybox:latest` are one pull. */

@@ -174,6 +174,8 @@ export interface ResolvedImage {
   readonly config: Uint8Array;
   readonly configDigest: string;
   readonly layers: readonly BlobDescriptor[];
+  /** Signatures of the manifest that the policy asked for, as the store keeps them. */
+  readonly signatures?: readonly Uint8Array[];
 }
 
 /** One unpack worker's job: blob bytes arrive on `port`; the paths are a LayerStaging's. */

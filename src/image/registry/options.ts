@@ -2,6 +2,7 @@ import type { Config } from "../../config/mod.ts";
 import { hostPlatform, type Platform } from "../platform.ts";
 import type { RegistriesFiles } from "../registries_conf.ts";
 import type { ShortNameMode } from "../short_names.ts";
+import { signatureReadPaths } from "../signature/read_paths.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 /** What the `pull` isolate works by. Plain data: it crosses isolates. */
@@ -12,6 +13,8 @@ export interface RegistryOptions {
   readonly policyFile: string;
   /** Directory of `<namespace>.json`, each replacing the policy for its namespace; `""` for none. */
   readonly namespacePolicies: string;
+  /** Directories of registries.d; the first that exists counts. */
+  readonly registriesD?: readonly string[];
   /** Auth files, the first to be asked first. */
   readonly authFiles: readonly string[];
   /** Directories in the manner of `/etc/containers/certs.d`. */
@@ -49,6 +52,7 @@ export function registryOptions(
     shortNameMode: image.short_name_mode as ShortNameMode,
     policyFile: image.signature_policy || "/etc/containers/policy.json",
     namespacePolicies: image.signature_policy_dir,
+    registriesD: ["/root/.config/containers/registries.d", "/etc/containers/registries.d"],
     authFiles: image.global_auth_file !== "" ? [image.global_auth_file] : [
       "/run/containers/0/auth.json",
       "/root/.config/containers/auth.json",
@@ -97,5 +101,10 @@ export function registryReadPaths(options: RegistryOptions): readonly string[] {
     ...options.certificateDirs,
     ...options.systemAuthorities,
     ...options.archiveDirs ?? [],
+    ...signatureReadPaths(
+      [options.policyFile],
+      options.namespacePolicies,
+      options.registriesD ?? [],
+    ),
   ];
 }

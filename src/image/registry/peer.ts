@@ -25,7 +25,8 @@ import { credentialsFromFiles, credentialsFromRequest } from "./credentials.ts";
 import { download } from "./download.ts";
 import { followRedirects } from "./redirects.ts";
 import { type RegistryOptions, registryOptions } from "./options.ts";
-import { checkPolicy, loadPolicy, type Policy } from "./policy.ts";
+import { verifySignatures } from "../signature/verify.ts";
+import { checkPolicy, loadPolicy, type Policy, requirementsFor } from "./policy.ts";
 import { createPushPeer } from "./push.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import { type PullSource, pullSources } from "./sources.ts";
@@ -113,6 +114,13 @@ function disposeWhenOver(session: Session): void {
   if (session.closed && session.fetching === 0) session.transports[Symbol.dispose]();
 }
 
+/** Checks the signatures of an image that has been found; returns those that it has. */
+type Verify = (
+  client: RegistryClient,
+  transports: Transports,
+  image: Found["image"],
+) => Promise<readonly Uint8Array[]>;
+
 interface Found {
   readonly session: Session;
   readonly image: Omit<ResolvedImage, "session">;
@@ -132,7 +140,28 @@ async function findImage(
     for (const source of pullSources(conf, name)) {
       try {
         checkPolicy(policy, name);
-        return await findAt(source, name, request, options, retry, signal);
+        const requirements = requirementsFor(policy, name);
+        return await findAt(
+          source,
+          name,
+          request,
+          options,
+          retry,
+          signal,
+          async (client, transports, image) =>
+            await verifySignatures(requirements, {
+              name,
+              manifestDigest: image.manifestDigest,
+              policyFile: policy.file,
+              registriesD: options.registriesD ?? [],
+            }, {
+              reference: source.reference,
+              client,
+              transport: (host) => transports.for(host, source.insecure ? "skipped" : "required"),
+              userAgent: options.userAgent,
+              signal,
+            }),
+        );
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         errors.push(error);
@@ -182,6 +211,7 @@ async function findAt(
   options: RegistryOptions,
   retry: RetryPolicy,
   signal: AbortSignal,
+  verify: Verify,
 ): Promise<Found> {
   const { reference } = source;
   // Credentials for one registry are none of another's business.
@@ -201,7 +231,9 @@ async function findAt(
       transport: (host) => transports.for(host, source.insecure ? "skipped" : "required"),
     });
     const image = await readImage(client, source, name, options, retry, signal);
-    return { session: { client, transports, source, fetching: 0, closed: false }, image };
+    const signatures = await verify(client, transports, image);
+    const session = { client, transports, source, fetching: 0, closed: false };
+    return { session, image: { ...image, signatures } };
   } catch (error) {
     transports[Symbol.dispose]();
     throw error;

@@ -7,13 +7,10 @@
 import { dirname } from "@std/path";
 import { CridError, errorMessage } from "../../failure/mod.ts";
 import { quote } from "../digest.ts";
+import { members, parseRequirement, type PolicyRequirement } from "../signature/requirement.ts";
+import { parseStrict } from "../signature/strict_json.ts";
 import type { ArchiveName } from "../transports/transport_name.ts";
 import { formatReference, type ImageReference, repositoryName } from "../reference.ts";
-
-/** One requirement; the members of types other than these two are read by those who verify them. */
-export interface PolicyRequirement {
-  readonly type: string;
-}
 
 /** A policy file. */
 export interface Policy {
@@ -23,14 +20,6 @@ export interface Policy {
   readonly file: string;
 }
 
-const REQUIREMENT_TYPES = new Set([
-  "insecureAcceptAnything",
-  "reject",
-  "signedBy",
-  "signedBaseLayer",
-  "sigstoreSigned",
-]);
-
 /**
  * Reads a policy. As in all container tools, anything unknown in it is an error: a policy that is not
  * understood must not let images through.
@@ -39,7 +28,7 @@ const REQUIREMENT_TYPES = new Set([
  */
 export async function loadPolicy(file: string): Promise<Policy> {
   try {
-    return parsePolicy(file, JSON.parse(await Deno.readTextFile(file)));
+    return parsePolicy(file, parseStrict(await Deno.readTextFile(file)));
   } catch (error) {
     const hint = error instanceof Deno.errors.NotFound
       ? "; without a policy no image may be pulled"
@@ -71,24 +60,7 @@ function requirements(value: unknown, where: string): PolicyRequirement[] {
   if (!Array.isArray(value) || value.length === 0) {
     throw new Error(`${where} is no list, or an empty one`);
   }
-  return value.map((item) => {
-    const requirement = members(item, where);
-    const type = requirement.type;
-    if (typeof type !== "string" || !REQUIREMENT_TYPES.has(type)) {
-      throw new Error(`${where}: unknown requirement type ${quote(String(type))}`);
-    }
-    if (type === "insecureAcceptAnything" || type === "reject") members(item, where, ["type"]);
-    return { ...requirement, type };
-  });
-}
-
-function members(value: unknown, where: string, known?: string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Error(`${where} is no object`);
-  }
-  const unknown = known && Object.keys(value).find((key) => !known.includes(key));
-  if (unknown !== undefined) throw new Error(`${where}: unknown member ${quote(unknown)}`);
-  return value as Record<string, unknown>;
+  return value.map((item) => parseRequirement(item, where));
 }
 
 /**
@@ -131,17 +103,16 @@ function* scopes(reference: ImageReference): Generator<string> {
 }
 
 /**
- * Refuses an image that the policy rejects.
+ * Refuses an image that the policy rejects whatever its signatures are.
  *
  * @throws {CridError} `permission_denied`, with the words that the kubelet looks for.
  */
 export function checkPolicy(policy: Policy, reference: ImageReference): void {
-  const name = formatReference(reference);
   for (const { type } of requirementsFor(policy, reference)) {
-    if (type === "insecureAcceptAnything") continue;
+    if (type !== "reject" && type !== "signedBaseLayer") continue;
     const why = type === "reject"
-      ? `running image ${name} is rejected by policy`
-      : `policy requires ${type} of image ${name}, which is not supported, so it is rejected`;
+      ? `running image ${formatReference(reference)} is rejected by policy`
+      : `policy requires ${type}, which no tool implements`;
     throw new CridError(
       "permission_denied",
       `SignatureValidationFailed: source image rejected: ${why} (${policy.file})`,

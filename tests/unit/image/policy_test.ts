@@ -53,11 +53,11 @@ describe("policy.json", () => {
     assert.equal(allowed("example.com/app"), false);
   });
 
-  it("refuses images that need a kind of signature that is not supported, naming it", async () => {
+  it("refuses images that need a kind of signature that no tool makes, naming it", async () => {
     const read = await policy({
-      default: [{ type: "signedBy", keyType: "GPGKeys", keyPath: "/k" }],
+      default: [{ type: "signedBaseLayer", baseLayerIdentity: { type: "matchExact" } }],
     });
-    assert.throws(() => checkPolicy(read, parseReference("a.b/c")), /requires signedBy/);
+    assert.throws(() => checkPolicy(read, parseReference("a.b/c")), /requires signedBaseLayer/);
   });
 
   for (
@@ -69,6 +69,22 @@ describe("policy.json", () => {
       ["an unknown type", { default: [{ type: "yes" }] }],
       ["a member too many", { default: [{ type: "reject", not: true }] }],
       ["a list for an object", []],
+      ["a member twice", `{"default":[{"type":"reject"}],"default":[{"type":"reject"}]}`],
+      [
+        "a hidden member twice",
+        `{"default":[{"type":"reject","ty\\u0070e":"insecureAcceptAnything"}]}`,
+      ],
+      ["two keys", {
+        default: [{ type: "signedBy", keyType: "GPGKeys", keyPath: "/a", keyData: "b" }],
+      }],
+      ["keys of another kind", { default: [{ type: "signedBy", keyType: "X509", keyPath: "/a" }] }],
+      ["no key", { default: [{ type: "sigstoreSigned" }] }],
+      ["Fulcio without Rekor", {
+        default: [{
+          type: "sigstoreSigned",
+          fulcio: { caPath: "/c", oidcIssuer: "https://i", subjectEmail: "a@b" },
+        }],
+      }],
     ] as const
   ) {
     it(`with ${what} lets nothing through`, async () => {
