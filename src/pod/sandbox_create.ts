@@ -154,9 +154,17 @@ export async function removeLogDirectory(context: PodContext, parts: SandboxPart
 async function writeFiles(context: PodContext, parts: SandboxParts): Promise<void> {
   const runDir = context.store.containerRunDir(parts.id);
   await Deno.mkdir(runDir, { recursive: true, mode: 0o700 });
+  const containerEnv = join(runDir, ".containerenv");
   await together(
     writeResolvConf(parts.resolvPath, parts.config.dns),
     Deno.writeTextFile(parts.hostnamePath, parts.hostname + "\n", { mode: 0o644 }),
-    Deno.writeTextFile(join(runDir, ".containerenv"), "", { mode: 0o644 }),
+    Deno.writeTextFile(containerEnv, "", { mode: 0o644 }),
   );
+  const { uids, gids } = parts.config.security.namespaces.user.maps;
+  const [uid, gid] = [uids[0]?.hostId, gids[0]?.hostId];
+  if (uid === undefined || gid === undefined) return;
+  // The pod's root may change them.
+  for (const path of [parts.resolvPath, parts.hostnamePath, containerEnv]) {
+    await Deno.chown(path, uid, gid);
+  }
 }
