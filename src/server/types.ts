@@ -54,12 +54,15 @@ export interface Pauser {
   unpause(id: string): Promise<void>;
 }
 
+/** What CRI asks of images. */
+export type ServedImages = Pick<Images, "pull" | "find" | "list" | "remove" | "fsUsage">;
+
 /** What {@linkcode serveCri} needs. */
 export interface CriServerOptions {
   /** Path of the unix socket; its directory is made. */
   readonly socketPath: string;
   readonly pods: Pods;
-  readonly images: Images;
+  readonly images: ServedImages;
   readonly runtime: RuntimeIdentity;
   readonly features: RuntimeFeatures;
   /** The configuration in force; asked again for each answer, since a reload changes it. */

@@ -1,4 +1,4 @@
-import type { Image, Images } from "../../image/mod.ts";
+import type { Image } from "../../image/mod.ts";
 import type { ImageServiceServer, ImageSpec } from "../../gen/runtime/v1/api.ts";
 import {
   imageInfo,
@@ -11,9 +11,10 @@ import {
 import type { Handlers } from "../grpc/handlers.ts";
 import { chunks } from "./chunks.ts";
 import { now } from "../convert/clock.ts";
+import type { ServedImages } from "../types.ts";
 
 /** The whole ImageService. */
-export function imageService(images: Images): Handlers<ImageServiceServer> {
+export function imageService(images: ServedImages): Handlers<ImageServiceServer> {
   const list = async (wanted: ImageSpec | undefined): Promise<readonly Image[]> => {
     if (wanted === undefined || wanted.image === "") return await images.list();
     const image = await images.find(wanted.image);

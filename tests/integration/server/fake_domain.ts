@@ -5,7 +5,8 @@
  * @module
  */
 import { CridError } from "../../../src/failure/mod.ts";
-import type { Image, Images, PullRequest } from "../../../src/image/mod.ts";
+import type { Image, PullRequest } from "../../../src/image/mod.ts";
+import type { ServedImages } from "../../../src/server/mod.ts";
 import type {
   ContainerConfig,
   ContainerEvent,
@@ -418,7 +419,7 @@ export const IMAGE: Image = {
   configJson: '{"config":{"Cmd":["sh"]},"os":"linux"}',
 };
 
-export class FakeImages implements Images {
+export class FakeImages implements ServedImages {
   readonly pulls: PullRequest[] = [];
   readonly removed: string[] = [];
   readonly images: Image[] = [IMAGE];
