@@ -2,6 +2,7 @@ import { CridError, errorMessage, isCode } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { ImageRecord, Store } from "../storage/mod.ts";
 import { isDigest } from "./digest.ts";
+import type { HostCredentialsOptions } from "./host_credentials.ts";
 import { ImageView } from "./image_view.ts";
 import { Puller } from "./pull.ts";
 import {
@@ -23,6 +24,8 @@ export interface ImagesOptions {
   /** For short names of images that are here; without it `docker.io` and `localhost` are tried. */
   readonly registries?: RegistriesFiles;
   readonly limits?: UnpackLimits;
+  /** Where the host has credentials that need programs or are for one namespace. */
+  readonly credentials?: HostCredentialsOptions;
   /** Id of a container that uses an image, which must then stay. */
   readonly userOf?: (imageId: string) => string | undefined;
 }
@@ -44,7 +47,7 @@ interface Found {
 export function createImages(options: ImagesOptions): Images {
   const { store, isolates, pinned, limits = DEFAULT_LIMITS } = options;
   const view = new ImageView(store, pinned);
-  const puller = new Puller({ store, isolates, limits });
+  const puller = new Puller({ store, isolates, limits, credentials: options.credentials });
   return {
     pull: (request) => puller.pull(request),
     load: (request) => puller.load(request),

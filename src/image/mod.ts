@@ -13,6 +13,7 @@ export { connectRegistry, connectUnpacker, serveUnpacker, type UnpackLayer } fro
 export { createRegistryPeer, serveRegistry } from "./registry/peer.ts";
 export {
   archiveScratch,
+  credentialOptions,
   registriesFiles,
   type RegistryOptions,
   registryOptions,

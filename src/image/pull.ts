@@ -3,12 +3,15 @@ import { CridError, errorMessage, isCode, wrapError } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Store } from "../storage/mod.ts";
 import { digestHex, verifyDigest } from "./digest.ts";
+import { hostCredentials, type HostCredentialsOptions } from "./host_credentials.ts";
 import { parseConfig } from "./image_config.ts";
 import { LayerPuller, type LayerPullerOptions } from "./pull_layers.ts";
 import { formatReference, isShortName, parseReference } from "./reference.ts";
+import { credentialsFromRequest } from "./registry/credentials.ts";
 import { SharedWork } from "./shared_work.ts";
 import { signatureKey } from "./signature/fetch.ts";
 import type {
+  HostCredentials,
   LoadRequest,
   PullIsolates,
   PullRequest,
@@ -22,14 +25,21 @@ const KUBELET_WORDS = /(RegistryUnavailable|SignatureValidationFailed): /;
 /** How often an image is stored anew when others remove layers under it. */
 const MAX_ATTEMPTS = 3;
 
+export interface PullerOptions extends LayerPullerOptions {
+  /** Where the host has credentials that the isolate of registries cannot reach. */
+  readonly credentials?: HostCredentialsOptions | undefined;
+}
+
 /** Pulls images into the store. */
 export class Puller {
   readonly #store: Store;
   readonly #isolates: PullIsolates;
   readonly #layers: LayerPuller;
+  readonly #credentials: HostCredentialsOptions | undefined;
   readonly #shared = new SharedWork<string>();
 
-  constructor(options: LayerPullerOptions) {
+  constructor(options: PullerOptions) {
+    this.#credentials = options.credentials;
     this.#store = options.store;
     this.#isolates = options.isolates;
     this.#layers = new LayerPuller(options);
@@ -92,7 +102,15 @@ export class Puller {
   async #pull(request: PullRequest, signal: AbortSignal): Promise<string> {
     const { reference, auth, namespace, onProgress } = request;
     const registry = await this.#isolates.registry();
-    const image = await registry.resolve({ reference, auth, namespace }, signal);
+    await using leased = this.#credentials && credentialsFromRequest(auth).kind === "none"
+      ? await hostCredentials(this.#credentials, reference, namespace)
+      : undefined;
+    const image = await registry.resolve({
+      reference,
+      auth,
+      namespace,
+      ...leased && { credentials: plain(leased) },
+    }, signal);
     return await this.#keep(image, registry, signal, onProgress);
   }
 
@@ -173,6 +191,11 @@ function checkDigests(image: ResolvedImage): void {
       `the config has the digest ${image.configDigest}; image ids are sha256`,
     );
   }
+}
+
+/** What crosses to another isolate is data only. */
+function plain({ authFile, byRegistry }: HostCredentials): HostCredentials {
+  return { byRegistry, ...authFile && { authFile } };
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

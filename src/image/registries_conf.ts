@@ -46,6 +46,8 @@ export interface RegistriesConf {
   readonly searchRegistries: readonly string[];
   /** Short name to full repository name. */
   readonly aliases: ReadonlyMap<string, string>;
+  /** Where credentials come from, in order; `containers-auth.json` are the auth files. */
+  readonly credentialHelpers?: readonly string[];
   readonly files: RegistriesFiles;
 }
 
@@ -67,18 +69,26 @@ export async function loadRegistriesConf(files: RegistriesFiles): Promise<Regist
   const registries = new Map<string, RegistryEntry>();
   const aliases = new Map<string, string>();
   let searchRegistries: readonly string[] = [];
+  let credentialHelpers: readonly string[] | undefined;
   for (const file of [files.conf, ...await dropInFiles(files), files.recordedAliases]) {
     const text = await readIfPresent(file);
     if (text === undefined) continue;
     const part = parseFile(file, text);
     searchRegistries = part.searchRegistries ?? searchRegistries;
+    credentialHelpers = part.credentialHelpers ?? credentialHelpers;
     for (const [name, value] of part.aliases) {
       if (value === "") aliases.delete(name);
       else aliases.set(name, value);
     }
     for (const entry of part.registries) registries.set(entry.prefix, entry);
   }
-  return { registries: [...registries.values()], searchRegistries, aliases, files };
+  return {
+    registries: [...registries.values()],
+    searchRegistries,
+    aliases,
+    files,
+    ...credentialHelpers && { credentialHelpers },
+  };
 }
 
 async function dropInFiles(files: RegistriesFiles): Promise<string[]> {
@@ -135,6 +145,9 @@ function parseFile(file: string, text: string) {
       : search === undefined
       ? undefined
       : strings(search, () => bad("unqualified-search-registries is no list of texts")),
+    credentialHelpers: root["credential-helpers"] === undefined
+      ? undefined
+      : strings(root["credential-helpers"], () => bad("credential-helpers is no list of texts")),
     registries: version1
       ? version1Registries(version1, file)
       : entries.map((entry) => parseEntry(entry, file, bad)),

@@ -15,6 +15,14 @@ export interface RegistryAuth {
   readonly registryToken: string;
 }
 
+/** Credentials that were found on the host for one pull. Never logged. */
+export interface HostCredentials {
+  /** A file that counts in place of all auth files; the path is for messages. */
+  readonly authFile?: { readonly path: string; readonly text: string };
+  /** By registry host, from helper programs. */
+  readonly byRegistry: Readonly<Record<string, RegistryAuth>>;
+}
+
 export interface PullRequest {
   /** As the client wrote it: `busybox`, `host/repo:tag`, `host/repo@sha256:…`. */
   readonly reference: string;
@@ -123,6 +131,8 @@ export interface RegistryPeer {
     readonly reference: string;
     readonly auth: RegistryAuth | undefined;
     readonly namespace: string;
+    /** Used when `auth` has none for the registry. */
+    readonly credentials?: HostCredentials;
   }, signal: AbortSignal): Promise<ResolvedImage>;
   /**
    * Streams one blob of a resolved image into `port` (see image/blob_stream.ts for the protocol),

@@ -1,7 +1,13 @@
 import { join } from "@std/path";
 import { createCgroupDriver } from "../cgroup/mod.ts";
 import { type Config, printToml } from "../config/mod.ts";
-import { archiveScratch, createImages, importArchives, registriesFiles } from "../image/mod.ts";
+import {
+  archiveScratch,
+  createImages,
+  credentialOptions,
+  importArchives,
+  registriesFiles,
+} from "../image/mod.ts";
 import { startThrough } from "../linux/mod.ts";
 import { createNetwork } from "../network/mod.ts";
 import { log } from "../observe/mod.ts";
@@ -59,6 +65,7 @@ export async function startCri(
     isolates,
     pinned: [config.image.pause_image, ...config.image.pinned_images],
     registries: registriesFiles(config),
+    credentials: credentialOptions(config),
     userOf: (imageId) => pods.imageUser(imageId),
   });
   const stats = createStats(cgroups);

@@ -1,6 +1,7 @@
 import type { Config } from "../config/mod.ts";
 import {
   createImages,
+  credentialOptions,
   type Images,
   type PullIsolates,
   type PushPeer,
@@ -56,6 +57,7 @@ export async function openLocalImages(
     store,
     pinned: [image.pause_image, ...image.pinned_images],
     registries: registriesFiles(config),
+    credentials: credentialOptions(config),
   };
   const owned = stack.move();
   return {

@@ -25,7 +25,6 @@ export const IMAGE = {
     flag: "namespaced-auth-dir",
     env: ["CONTAINER_NAMESPACED_AUTH_DIR"],
     hidden: true,
-    built: false,
     check: absolutePath("namespaced_auth_dir"),
     doc: "Directory with credential files for single pod namespaces.",
   },

@@ -1,5 +1,4 @@
 import { CridError, errorMessage } from "../../failure/mod.ts";
-import { log } from "../../observe/mod.ts";
 import { type ImageReference, repositoryName } from "../reference.ts";
 import type { RegistryAuth } from "../types.ts";
 
@@ -60,23 +59,37 @@ interface AuthFile {
   readonly credHelpers?: Record<string, unknown>;
 }
 
-function credentialsFromFile(
+/**
+ * The helper program that an auth file names for a registry, without `docker-credential-`.
+ *
+ * @throws {CridError} `failed_precondition` for a file that cannot be read or is no JSON.
+ */
+export async function helperFromFile(file: string, registry: string): Promise<string | undefined> {
+  const text = await readIfPresent(file);
+  if (text === undefined || text.trim() === "") return undefined;
+  const helper = parseFile(file, text)?.credHelpers?.[registry];
+  return typeof helper === "string" && helper !== "" ? helper : undefined;
+}
+
+function parseFile(file: string, text: string): AuthFile {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+/**
+ * As {@linkcode credentialsFromFiles} for the text of one file.
+ *
+ * @throws {CridError} `failed_precondition` when it is no JSON.
+ */
+export function credentialsFromFile(
   file: string,
   text: string,
   reference: ImageReference,
 ): Credentials {
-  let content: AuthFile;
-  try {
-    content = JSON.parse(text);
-  } catch (error) {
-    throw unreadable(file, error);
-  }
-  if (content?.credHelpers?.[reference.domain] !== undefined) {
-    log.warn("credential helpers are not supported yet; its credentials are not used", {
-      file,
-      registry: reference.domain,
-    });
-  }
+  const content = parseFile(file, text);
   const auths = new Map(Object.entries(content?.auths ?? {}));
   // Docker writes URLs as keys; the plain form goes first.
   for (const [key, value] of [...auths]) {

@@ -1,4 +1,5 @@
 import type { Config } from "../../config/mod.ts";
+import type { HostCredentialsOptions } from "../host_credentials.ts";
 import { hostPlatform, type Platform } from "../platform.ts";
 import type { RegistriesFiles } from "../registries_conf.ts";
 import type { ShortNameMode } from "../short_names.ts";
@@ -71,6 +72,15 @@ export function registryOptions(
     userAgent: `crid/${version} os/linux arch/${hostPlatform().architecture}`,
     retry: { progressMs: image.pull_progress_timeout },
   };
+}
+
+/** Where credentials are that the `pull` isolate cannot get itself. */
+export function credentialOptions(
+  config: Pick<Config, "image" | "options">,
+): HostCredentialsOptions {
+  const { registries, shortNameMode, authFiles } = registryOptions(config, "");
+  const namespacedDir = config.image.namespaced_auth_dir;
+  return { registries, shortNameMode, authFiles, namespacedDir };
 }
 
 /** Where archives are decompressed to be imported. */

@@ -21,7 +21,12 @@ import { withArchives } from "../transports/archive_peer.ts";
 import type { BlobDescriptor, RegistryPeer, ResolvedImage } from "../types.ts";
 import { RegistryClient } from "./client.ts";
 import { readDocument } from "./client_errors.ts";
-import { credentialsFromFiles, credentialsFromRequest } from "./credentials.ts";
+import {
+  type Credentials,
+  credentialsFromFile,
+  credentialsFromFiles,
+  credentialsFromRequest,
+} from "./credentials.ts";
 import { download } from "./download.ts";
 import { followRedirects } from "./redirects.ts";
 import { type RegistryOptions, registryOptions } from "./options.ts";
@@ -225,7 +230,7 @@ async function findAt(
       insecure: source.insecure,
       credentials: given.kind !== "none"
         ? given
-        : await credentialsFromFiles(options.authFiles, reference),
+        : await credentialsFromHost(request.credentials, options, reference),
       userAgent: options.userAgent,
       retry,
       transport: (host) => transports.for(host, source.insecure ? "skipped" : "required"),
@@ -238,6 +243,19 @@ async function findAt(
     transports[Symbol.dispose]();
     throw error;
   }
+}
+
+/** What the `cri` isolate has found goes before the files that this one reads itself. */
+async function credentialsFromHost(
+  found: ResolveRequest["credentials"],
+  { authFiles }: RegistryOptions,
+  reference: ImageReference,
+): Promise<Credentials> {
+  if (found?.authFile !== undefined) {
+    return credentialsFromFile(found.authFile.path, found.authFile.text, reference);
+  }
+  const helped = credentialsFromRequest(found?.byRegistry[reference.domain]);
+  return helped.kind !== "none" ? helped : await credentialsFromFiles(authFiles, reference);
 }
 
 async function readImage(

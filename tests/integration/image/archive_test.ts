@@ -123,7 +123,11 @@ describe("archives", () => {
         dockerArchive({ layer: tar([file("../../x", "y")]) }),
         /leaves the layer/,
       ],
-      ["have a name that is none", dockerArchive({ tags: ["example.com/UPPER"] }), /image reference/],
+      [
+        "have a name that is none",
+        dockerArchive({ tags: ["example.com/UPPER"] }),
+        /image reference/,
+      ],
       [
         "have a manifest that is too long",
         dockerArchive({ manifest: " ".repeat(2_000_000) }),
