@@ -56,6 +56,8 @@ export class SpdyServer {
   readonly #streams = new Map<number, SpdyStream>();
   readonly #waiting: (() => void)[] = [];
   readonly #unsent = new Map<SpdyStream, () => void>();
+  /** Consumed bytes that the peer has not been told of. */
+  readonly #untold = new Map<SpdyStream, number>();
   readonly #port: StreamPort;
   #lastStreamId = 0;
   #peerUsesWindows = false;
@@ -116,8 +118,6 @@ export class SpdyServer {
         this.#socket.write(goAway(this.#lastStreamId, GoAwayStatus.PROTOCOL_ERROR));
       }
       this.destroy();
-    } finally {
-      this.#headerReader[Symbol.dispose]();
     }
   }
 
@@ -150,7 +150,8 @@ export class SpdyServer {
       case "headers":
       case "syn_reply":
         // Nobody asks for them, but the compression's state goes on with them.
-        return this.#headerReader.read(frame.headers).then(() => {});
+        this.#headerReader.read(frame.headers);
+        return undefined;
       case "goaway":
         return undefined;
     }
@@ -164,22 +165,23 @@ export class SpdyServer {
     return undefined; // it was closed a moment ago
   }
 
-  async #open(frame: Frame & { readonly kind: "syn_stream" }): Promise<void> {
+  #open(frame: Frame & { readonly kind: "syn_stream" }): Promise<void> | undefined {
     const { streamId } = frame;
-    const headers = await this.#headerReader.read(frame.headers);
+    const headers = this.#headerReader.read(frame.headers);
     if (streamId % 2 === 0 || streamId <= this.#lastStreamId) {
       throw new SpdyError(`a new stream with the number ${streamId}`);
     }
     this.#lastStreamId = streamId;
-    if (this.#ending || this.#socket.destroyed) return;
+    if (this.#ending || this.#socket.destroyed) return undefined;
     const stream = new SpdyStream(streamId, headers, this.#initialWindow, this.#port);
     this.#streams.set(streamId, stream);
     if (this.#streams.size > this.#options.maxStreams || !this.#options.accept(stream)) {
       stream.abandon();
-      return await this.#answer(rstStream(streamId, ResetStatus.REFUSED_STREAM));
+      return this.#answer(rstStream(streamId, ResetStatus.REFUSED_STREAM));
     }
-    await this.#answer(synReply(streamId, this.#headerWriter.write(new Map())));
-    if (frame.fin) await stream.deliver(Buffer.alloc(0), true);
+    const wait = this.#answer(synReply(streamId, this.#headerWriter.write(new Map())));
+    if (frame.fin) stream.deliver(Buffer.alloc(0), true);
+    return wait;
   }
 
   // Writing
@@ -263,8 +265,6 @@ export class SpdyServer {
     this.#untold.delete(stream);
     if (this.#socket.writable) this.#socket.write(windowUpdate(stream.id, total));
   }
-
-  readonly #untold = new Map<SpdyStream, number>();
 
   // Ends
 

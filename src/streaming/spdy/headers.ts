@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { constants, createInflate, type Inflate } from "node:zlib";
+import { constants, inflateSync } from "node:zlib";
 import { DICTIONARY } from "./dictionary.ts";
 import { SpdyError } from "./errors.ts";
 
@@ -9,53 +9,58 @@ export type Headers = ReadonlyMap<string, string>;
 /** What a header block may come to, so that a small frame cannot fill the memory. */
 const MAX_PLAIN = 64 * 1024;
 const MAX_HEADERS = 64;
-/** Of inflated bytes at a time. */
-const CHUNK = 4096;
+/** How far back deflate refers. */
+const WINDOW = 32 * 1024;
+/** RFC 1950: deflate with a window of 32 kB, and the checksum of a dictionary to follow. */
+const ZLIB_DICTIONARY_HEAD = [0x78, 0x20, 0, 0, 0, 0];
 
-/** Decompresses the header blocks of one direction of a connection, which are one zlib stream. */
-export class HeaderReader implements Disposable {
-  #inflate: Inflate | undefined;
+/**
+ * Decompresses the header blocks of one direction of a connection, which are one zlib stream. Every
+ * block ends with a sync flush, so each is inflated by itself, with the plain text before it as its
+ * dictionary: nothing waits for a thread, and the limit holds before the memory is taken.
+ */
+export class HeaderReader {
+  #window: Buffer = DICTIONARY;
+  #begun = false;
 
   /** @throws {SpdyError} For blocks that are no headers, or too large. */
-  async read(block: Buffer): Promise<Headers> {
-    this.#inflate ??= createInflate({ dictionary: DICTIONARY, chunkSize: CHUNK });
-    return parseHeaders(await inflate(this.#inflate, block));
+  read(block: Buffer): Headers {
+    const plain = this.#inflate(this.#begun ? block : withoutHead(block));
+    this.#begun = true;
+    this.#window = Buffer.concat([this.#window, plain]).subarray(-WINDOW);
+    return parseHeaders(plain);
   }
 
-  [Symbol.dispose](): void {
-    this.#inflate?.destroy();
+  #inflate(block: Buffer): Buffer {
+    const head = Buffer.from(ZLIB_DICTIONARY_HEAD);
+    head.writeUInt32BE(adler32(this.#window), 2);
+    try {
+      return inflateSync(Buffer.concat([head, block]), {
+        dictionary: this.#window,
+        finishFlush: constants.Z_SYNC_FLUSH,
+        maxOutputLength: MAX_PLAIN,
+      });
+    } catch (cause) {
+      throw new SpdyError("headers that cannot be decompressed, or are too large", { cause });
+    }
   }
 }
 
-function inflate(stream: Inflate, block: Buffer): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const onData = (chunk: Buffer) => {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > MAX_PLAIN) failed(new SpdyError(`headers of more than ${MAX_PLAIN} bytes`));
-  };
-  const failed = (error: Error) => {
-    stop();
-    stream.destroy();
-    reject(
-      error instanceof SpdyError ? error : new SpdyError(`compressed headers: ${error.message}`),
-    );
-  };
-  const onClose = () => failed(new SpdyError("the connection is closed"));
-  const stop = () => {
-    stream.off("data", onData).off("error", failed).off("close", onClose);
-    // One that was destroyed while it worked may still complain.
-    stream.on("error", () => {});
-  };
-  stream.on("data", onData).on("error", failed).on("close", onClose);
-  stream.write(block);
-  stream.flush(constants.Z_SYNC_FLUSH, () => {
-    stop();
-    resolve(Buffer.concat(chunks));
-  });
-  return promise;
+/** The head of the stream: two bytes, and the checksum of the dictionary if it says so. */
+function withoutHead(block: Buffer): Buffer {
+  const usesDictionary = ((block[1] ?? 0) & 0x20) !== 0;
+  return block.subarray(usesDictionary ? 6 : 2);
+}
+
+/** RFC 1950, section 8. */
+function adler32(bytes: Uint8Array): number {
+  let a = 1;
+  let b = 0;
+  for (const byte of bytes) {
+    a = (a + byte) % 65521;
+    b = (b + a) % 65521;
+  }
+  return ((b << 16) | a) >>> 0;
 }
 
 /** Section 2.6.10: a count, then names and values with their lengths. */
