@@ -19,7 +19,7 @@ const CHECKS: readonly Stage[] = [
   { kind: "tool", name: "fmt", args: ["fmt", "--check", "--quiet"] },
   { kind: "tool", name: "build", args: ["run", "-A", "scripts/build.ts"] },
 ];
-const SUITES = ["unit", "integration", "conformance", "vm"] as const;
+const SUITES = ["unit", "integration", "faults", "conformance", "vm"] as const;
 /** A suite that hangs is killed and counts as failed; the whole has to end within 40 minutes. */
 const DEADLINE_MS = 18 * 60_000;
 

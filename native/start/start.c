@@ -1,5 +1,5 @@
 /*
- * start [-p] [-j CGROUP] [-u] [-w PIDFILE [-c CGROUP]] -- PROGRAM [ARGUMENT...]
+ * start [-k] [-p] [-j CGROUP] [-u] [-w PIDFILE [-c CGROUP]] -- PROGRAM [ARGUMENT...]
  *
  * Runs PROGRAM in a session of its own. Forking from crid copies the page tables of a JavaScript
  * runtime, some milliseconds each time; crid starts this with vfork and it does the rest.
@@ -8,16 +8,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "../base/programs.h"
 
 int parse_start(int argc, char **argv, struct start_request *request, struct failure *failure) {
     int option;
-    while ((option = getopt(argc, argv, "+c:j:puw:")) != -1) {
-        if (option == 'p') request->pipes = true;
+    while ((option = getopt(argc, argv, "+c:j:kpuw:")) != -1) {
+        if (option == 'k') request->dies_with_parent = true;
+        else if (option == 'p') request->pipes = true;
         else if (option == 'u') request->hide_unified = true;
         else if (option == 'w') request->pid_file = optarg;
         else if (option == 'j') request->own_cgroup = optarg;
@@ -45,7 +48,13 @@ static int move_pipes(struct failure *failure) {
 
 static int start(int argc, char **argv, struct failure *failure) {
     struct start_request request = {0};
+    pid_t parent = getppid();
     if (parse_start(argc, argv, &request, failure) < 0) return -1;
+    if (request.dies_with_parent) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return fail(failure, errno, "die with the parent");
+        /* It may have ended before the kernel knew what to do then. */
+        if (getppid() != parent) return fail(failure, 0, "the parent has ended");
+    }
     setsid(); /* fails only for the leader of a group, which has what it needs */
     if (request.own_cgroup != NULL) join_cgroup(request.own_cgroup, getpid());
     if (request.hide_unified && hide_unified(failure) < 0) return -1;

@@ -7,6 +7,7 @@
 #include "../base/failure.h"
 
 struct start_request {
+    bool dies_with_parent; /* -k: the program is killed when whoever started it ends */
     bool pipes;            /* -p: stdin and stdout become fds 4 and 3 */
     const char *own_cgroup; /* -j: joined before anything else; inherited by all that is started */
     bool hide_unified;     /* -u: no /sys/fs/cgroup/unified for the program */

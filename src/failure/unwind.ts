@@ -23,9 +23,10 @@ interface Step {
  */
 export class Unwind implements AsyncDisposable {
   #steps: Step[] = [];
-  readonly #report: (step: string, error: string) => void;
+  readonly #report: (step: string, error: string, undo: Step["undo"]) => void;
 
-  constructor(report: (step: string, error: string) => void) {
+  /** @param report Told of each step that failed, and how to try it again. */
+  constructor(report: (step: string, error: string, undo: Step["undo"]) => void) {
     this.#report = report;
   }
 
@@ -47,7 +48,7 @@ export class Unwind implements AsyncDisposable {
       try {
         await step.undo();
       } catch (error) {
-        this.#report(step.name, errorMessage(error));
+        this.#report(step.name, errorMessage(error), step.undo);
       }
     }
   }

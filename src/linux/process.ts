@@ -56,7 +56,8 @@ export async function run(
   options.signal?.throwIfAborted();
   const child = starter === undefined
     ? start(command, args, startOptions(options))
-    : spawn(starter, ["start", "--", command, ...args], spawnOptions(startOptions(options)));
+    // -k: what nobody waits for any more must not act on what the next crid restores.
+    : spawn(starter, ["start", "-k", "--", command, ...args], spawnOptions(startOptions(options)));
   // Without a listener a failed start would end the isolate; exit() reports it.
   child.on("error", () => {});
   const limit = options.maxOutput ?? DEFAULT_MAX_OUTPUT;

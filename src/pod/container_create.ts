@@ -1,5 +1,5 @@
 import { basename, dirname, join, normalize } from "@std/path";
-import { CridError, Unwind } from "../failure/mod.ts";
+import { CridError, errorMessage } from "../failure/mod.ts";
 import type { Image } from "../image/mod.ts";
 import { buildSpec, createContainer, deleteContainer } from "../oci/mod.ts";
 import type { InternalMount, SecurityContext } from "../oci/mod.ts";
@@ -10,7 +10,8 @@ import { Container } from "./container.ts";
 import { annotateRuntime, platformHandler } from "./container_handler.ts";
 import { monitorGone } from "./container_exit.ts";
 import { containerAnnotations, containerMetadataJson } from "./container_record.ts";
-import { handlerNamed, type PodContext, reportUndo } from "./context.ts";
+import { handlerNamed, type PodContext, unwindOf } from "./context.ts";
+import { removeCgroup } from "./discard.ts";
 import { removeIfAny, writeFileAtomic } from "./files.ts";
 import { linkLog } from "./log_links.ts";
 import { mountImageVolumes, releaseImageVolumes } from "./image_volumes.ts";
@@ -53,7 +54,7 @@ export async function makeContainer(
   const id = newId();
   const createdAt = now();
   const logPath = containerLogPath(sandbox, config);
-  await using unwind = new Unwind(reportUndo(`container ${name}`));
+  await using unwind = unwindOf(context, name);
 
   const maps = pod.config.security.namespaces.user;
   await step("container storage creation", () =>
@@ -64,7 +65,7 @@ export async function makeContainer(
       metadata: containerMetadataJson(config, sandbox, image.id, createdAt),
       ...(maps.mode === "pod" ? { idMaps: maps.maps } : {}),
     }));
-  unwind.add("storage", () => store.deleteContainer(id));
+  unwind.add("storage", () => context.leftovers.last(name, () => store.deleteContainer(id)));
   const rootfs = await step(
     "container storage start",
     () => store.mountContainer(id, pod.namespaces.user),
@@ -142,6 +143,7 @@ export async function makeContainer(
     await writeFileAtomic(join(runDir, "config.json"), spec);
     await writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
     if (logPath !== "") await prepareLog(logPath);
+    unwind.add("cgroup", () => removeCgroup(context, pod.cgroupParent, id));
     unwind.add("runtime container", () => deleteContainer(handler, id));
     const created = await createContainer({
       id,
@@ -166,7 +168,9 @@ export async function makeContainer(
     });
     container.init = created.init;
     container.monitor = created.monitor;
-    void created.closed.then(() => monitorGone(context, container));
+    void created.closed.then(() => monitorGone(context, container)).catch((error) => {
+      log.error(`after the end of the monitor of container ${id}: ${errorMessage(error)}`, { id });
+    });
   });
   await saveState(context, container);
   refuseStopped(sandbox);

@@ -5,8 +5,11 @@ import { type Container, START_FAILED_CODE } from "./container.ts";
 import { settleExit } from "./container_exit.ts";
 import { containerHandler } from "./container_handler.ts";
 import type { PodContext } from "./context.ts";
+import { signalProcess } from "./signals.ts";
 import { saveState } from "./state_file.ts";
 import { now } from "./time.ts";
+
+const SIGKILL = 9;
 
 /**
  * Starts a created container. One that is running already is left as it is.
@@ -29,6 +32,8 @@ export function startContainer(context: PodContext, container: Container): Promi
       await startInRuntime(handler, container.id);
     } catch (error) {
       const failure = wrapError(`start container ${container.id}`, error);
+      // A runtime may fail after it has started the process.
+      if (container.init !== undefined) signalProcess(container.init, SIGKILL);
       await settleExit(context, container, {
         code: START_FAILED_CODE,
         finishedAt: now(),

@@ -1,5 +1,5 @@
 import type { CgroupDriver } from "../cgroup/mod.ts";
-import { CridError } from "../failure/mod.ts";
+import { CridError, Unwind } from "../failure/mod.ts";
 import type { Images } from "../image/mod.ts";
 import type { Network } from "../network/mod.ts";
 import type { RuntimeHandler, SpecDefaults } from "../oci/mod.ts";
@@ -9,6 +9,7 @@ import type { Store } from "../storage/mod.ts";
 import type { Container } from "./container.ts";
 import type { EventHub } from "./events.ts";
 import type { IdIndex } from "./id_index.ts";
+import type { Leftovers } from "./leftovers.ts";
 import type { Queue } from "./queue.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { ContainerEventType } from "./types.ts";
@@ -62,6 +63,7 @@ export interface PodContext extends PodDependencies {
   /** Ids of live sandboxes and containers by their full names. */
   readonly names: Map<string, string>;
   readonly events: EventHub;
+  readonly leftovers: Leftovers;
   /** Serialises the search for free ids and the making of the record that takes them. */
   readonly idSearch: Queue;
   /** Images mounted as volumes, by container id. */
@@ -70,9 +72,12 @@ export interface PodContext extends PodDependencies {
   emit(type: ContainerEventType, sandbox: Sandbox, subject: Sandbox | Container): void;
 }
 
-/** Reports an undo step that failed. */
-export function reportUndo(what: string): (step: string, error: string) => void {
-  return (step, error) => log.warn(`cleaning up ${what}: ${step}: ${error}`);
+/** The way back out of making `name`; what cannot be undone is left for later. */
+export function unwindOf({ leftovers }: PodContext, name: string): Unwind {
+  return new Unwind((step, error, undo) => {
+    log.warn(`cleaning up ${name}: ${step}: ${error}`);
+    leftovers.add(name, step, undo);
+  });
 }
 
 /**

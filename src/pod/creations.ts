@@ -1,4 +1,5 @@
-import { abortable } from "../failure/mod.ts";
+import { abortable, errorMessage } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
 
 /** How long a thing that was made after its client had gone waits for the retry. */
 const UNCLAIMED_MS = 120_000;
@@ -78,13 +79,23 @@ export class Creations implements Disposable {
     if (this.#creations.get(name) === creation) this.#creations.delete(name);
   }
 
+  async #abandon(name: string, creation: Creation): Promise<void> {
+    this.#forget(name, creation);
+    try {
+      await this.#outcome.abandon(await creation.id);
+    } catch (error) {
+      log.warn(`remove ${name}, which nobody has asked for again: ${errorMessage(error)}`);
+      // Somebody who has asked meanwhile has got it, or has it on a clock of its own.
+      if (this.#creations.has(name)) return;
+      this.#creations.set(name, creation);
+      this.#waitForClaim(name, creation);
+    }
+  }
+
   /** Starts the clock of a thing that is made and that nobody waits for. */
   #waitForClaim(name: string, creation: Creation): void {
     if (!creation.done || creation.waiters > 0 || this.#creations.get(name) !== creation) return;
     clearTimeout(creation.timer);
-    creation.timer = setTimeout(async () => {
-      this.#forget(name, creation);
-      await this.#outcome.abandon(await creation.id);
-    }, this.#unclaimedMs);
+    creation.timer = setTimeout(() => this.#abandon(name, creation), this.#unclaimedMs);
   }
 }

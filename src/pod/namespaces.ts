@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
-import { run, umount, UmountFlag } from "../linux/mod.ts";
+import { FsMagic, run, statfs, umount, UmountFlag } from "../linux/mod.ts";
 import type { IdMap, NamespaceOptions } from "../oci/mod.ts";
 import type { PinnedNamespaces } from "./sandbox.ts";
 import type { StringMap } from "./types.ts";
@@ -63,9 +63,27 @@ export async function pinNamespaces(request: PinRequest): Promise<void> {
   }
   for (const [key, value] of Object.entries(request.sysctls)) args.push("-s", `${key}=${value}`);
   const result = await run(request.pinnsPath, args, { timeoutMs: PINNS_TIMEOUT_MS });
-  if (result.code === 0) return;
+  if (result.code === 0) {
+    for (const path of Object.values(paths)) requirePinned(path);
+    return;
+  }
   const said = new TextDecoder().decode(result.stderr).trim() || `exit code ${result.code}`;
   throw new CridError("internal", `pin the pod's namespaces: ${said}`);
+}
+
+/** @throws {CridError} When no namespace is mounted there, whatever pinns has said. */
+function requirePinned(path: string): void {
+  if (isPinned(path)) return;
+  throw new CridError("internal", `pin the pod's namespaces: pinns has left none at ${path}`);
+}
+
+/** Whether a namespace is mounted at `path`; after a reboot none is. */
+export function isPinned(path: string): boolean {
+  try {
+    return statfs(path).type === FsMagic.NSFS;
+  } catch {
+    return false;
+  }
 }
 
 /** Unpins whatever there is under that file name; idempotent. */

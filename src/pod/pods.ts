@@ -25,6 +25,7 @@ import type { PodContext, PodDependencies } from "./context.ts";
 import { Creations } from "./creations.ts";
 import { EventHub } from "./events.ts";
 import { IdIndex } from "./id_index.ts";
+import { Leftovers } from "./leftovers.ts";
 import { containerName, sandboxName } from "./names.ts";
 import { Queue } from "./queue.ts";
 import { restore } from "./restore.ts";
@@ -78,6 +79,7 @@ class PodService implements Pods, AsyncDisposable {
       containers: new IdIndex<Container>("container"),
       names: new Map(),
       events: new EventHub((count) => log.error(`dropped ${count} container events`)),
+      leftovers: new Leftovers(),
       idSearch: new Queue(),
       imageVolumes: new Map(),
       emit: (type, sandbox, subject) => this.#emit(type, sandbox, subject),
@@ -125,6 +127,7 @@ class PodService implements Pods, AsyncDisposable {
       await creations.settled();
       creations[Symbol.dispose]();
     }
+    this.#context.leftovers[Symbol.dispose]();
   }
 
   get cgroupDriver(): "systemd" | "cgroupfs" {
@@ -139,6 +142,7 @@ class PodService implements Pods, AsyncDisposable {
     return this.#sandboxCreations.join(name, signal, async () => {
       const existing = context.names.get(name);
       if (existing !== undefined) return existing;
+      await context.leftovers.settle(name);
       const sandbox = await makeSandbox(context, config, runtimeHandler);
       context.sandboxes.add(sandbox);
       context.names.set(name, sandbox.id);
@@ -189,6 +193,7 @@ class PodService implements Pods, AsyncDisposable {
     return await this.#containerCreations.join(name, signal, async () => {
       const existing = context.names.get(name);
       if (existing !== undefined) return existing;
+      await context.leftovers.settle(name);
       return (await makeContainer(context, sandbox, config)).id;
     });
   }
@@ -426,12 +431,12 @@ class PodService implements Pods, AsyncDisposable {
     this.#emit("stopped", sandbox, sandbox);
   }
 
-  async #abandon<T>(
+  async #abandon<T extends { readonly visible: boolean }>(
     id: string,
     thing: T | undefined,
     remove: (context: PodContext, thing: T) => Promise<void>,
   ): Promise<void> {
-    if (thing === undefined) return;
+    if (thing === undefined || thing.visible) return;
     log.info(`Nobody has asked again for ${id}, removing it`, { id });
     await remove(this.#context, thing);
   }

@@ -1,20 +1,23 @@
 import { join } from "@std/path";
 import { errorMessage } from "../failure/mod.ts";
-import { deleteContainer, isAlive, type OciSpec } from "../oci/mod.ts";
+import { containerState, isAlive, type OciSpec } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { ContainerRecord } from "../storage/mod.ts";
 import { Container } from "./container.ts";
 import { reconcile } from "./container_exit.ts";
+import { containerHandler } from "./container_handler.ts";
 import { readContainer, readState } from "./container_record.ts";
 import { handlerNamed, type PodContext } from "./context.ts";
-import { readFileIfAny, removeIfAny } from "./files.ts";
-import { containerName, infraName, namespaceFile, sandboxName } from "./names.ts";
-import { unpinNamespaces } from "./namespaces.ts";
+import { discardContainer, discardSandbox } from "./discard.ts";
+import { readFileIfAny } from "./files.ts";
+import { containerName, infraName, sandboxName } from "./names.ts";
+import { isPinned } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
-import { Sandbox } from "./sandbox.ts";
-import { unmountShm } from "./sandbox_files.ts";
-import { readSandbox, readStoreMetadata, type StoreMetadata } from "./sandbox_record.ts";
+import { Sandbox, type SandboxParts } from "./sandbox.ts";
+import { PLAN, readSandbox, readStoreMetadata, type StoreMetadata } from "./sandbox_record.ts";
 import { NETWORK_STOPPED_MARK, STOPPED_MARK } from "./sandbox_stop.ts";
+import { saveState } from "./state_file.ts";
+import { now } from "./time.ts";
 
 /** Of a sandbox whose infra container was only half made. */
 const NOTHING_SAVED = { init: undefined, monitor: undefined };
@@ -24,6 +27,9 @@ interface Owned {
   readonly record: ContainerRecord;
   readonly metadata: StoreMetadata;
 }
+
+/** What is known of sandboxes that could not be restored, by id: their containers go as well. */
+type Discarded = Map<string, SandboxParts>;
 
 /**
  * Brings back every pod and container that the store knows, as an earlier crid or CRI-O left them:
@@ -37,8 +43,9 @@ export async function restore(context: PodContext): Promise<void> {
     if (metadata !== undefined) owned.push({ record, metadata });
   }
   const [pods, containers] = [owned.filter(isPod), owned.filter((one) => !isPod(one))];
-  await Promise.all(pods.map((pod) => restoreSandbox(context, pod)));
-  await Promise.all(containers.map((container) => restoreContainer(context, container)));
+  const discarded: Discarded = new Map();
+  await Promise.all(pods.map((pod) => restoreSandbox(context, pod, discarded)));
+  await Promise.all(containers.map((one) => restoreContainer(context, one, discarded)));
   const alive = Array.from(context.sandboxes.values(), (sandbox) => networkPod(sandbox.parts));
   await context.network.collectGarbage(alive).catch((error) => {
     log.warn(`collect the garbage of pod networks: ${errorMessage(error)}`);
@@ -52,14 +59,21 @@ function isPod(owned: Owned): boolean {
   return owned.metadata.pod === true;
 }
 
-async function restoreSandbox(context: PodContext, { record, metadata }: Owned): Promise<void> {
+async function restoreSandbox(
+  context: PodContext,
+  { record, metadata }: Owned,
+  discarded: Discarded,
+): Promise<void> {
   const { store } = context;
   const { id } = record;
   const directory = store.containerDir(id);
+  let parts: SandboxParts | undefined;
   try {
-    const text = await readFileIfAny(join(directory, "config.json"));
-    if (text === undefined) throw new Error("it was only half made");
-    const sandbox = new Sandbox(readSandbox(text));
+    const plan = await readFileIfAny(join(directory, PLAN));
+    const text = plan ?? await readFileIfAny(join(directory, "config.json"));
+    if (text !== undefined) parts = readSandbox(text);
+    if (plan !== undefined || parts === undefined) throw new Error("it was only half made");
+    const sandbox = new Sandbox(parts);
     handlerNamed(context, sandbox.parts.runtimeHandler);
     const [stopped, networkStopped] = await Promise.all([
       readFileIfAny(join(directory, STOPPED_MARK)),
@@ -76,58 +90,24 @@ async function restoreSandbox(context: PodContext, { record, metadata }: Owned):
       else sandbox.stopped = true;
     }
     // After a reboot the record is there and the namespaces are not.
-    if (!sandbox.stopped && !(await isPinned(sandbox))) sandbox.stopped = true;
+    const pinned = Object.values(parts.namespaces).every(isPinned);
+    if (!pinned) sandbox.stopped = true;
     sandbox.visible = true;
     context.sandboxes.add(sandbox);
     context.names.set(sandboxName(sandbox.parts.config.metadata), id);
     context.names.set(infraName(sandbox.parts.config.metadata), id);
   } catch (error) {
     log.warn(`cannot restore pod sandbox ${id}, removing it: ${errorMessage(error)}`, { id });
-    await discardSandbox(context, id, metadata);
+    if (parts !== undefined) discarded.set(id, parts);
+    await discardSandbox(context, id, metadata, parts);
   }
 }
 
-async function isPinned(sandbox: Sandbox): Promise<boolean> {
-  for (const path of Object.values(sandbox.parts.namespaces)) {
-    try {
-      await Deno.lstat(path);
-    } catch {
-      return false;
-    }
-  }
-  return true;
-}
-
-/** Takes away a sandbox of which only its record in the store is certain. */
-async function discardSandbox(
+async function restoreContainer(
   context: PodContext,
-  id: string,
-  metadata: StoreMetadata,
+  { record, metadata }: Owned,
+  discarded: Discarded,
 ): Promise<void> {
-  const { store, network, options, cgroups } = context;
-  const attempts: readonly (readonly [string, () => void | Promise<void>])[] = [
-    ["network", () =>
-      network.tearDown({
-        id,
-        name: metadata["metadata-name"],
-        namespace: metadata.namespace ?? "",
-        uid: metadata.uid ?? "",
-        netns: join(options.namespacesDir, "netns", namespaceFile(id)),
-        portMappings: [],
-        annotations: {},
-        cgroupParent: "",
-      })],
-    ["infra container", () => deleteContainer(handlerNamed(context, ""), id)],
-    ["namespaces", () => unpinNamespaces(options.namespacesDir, namespaceFile(id))],
-    ["shm", () => unmountShm(join(store.containerRunDir(id), "shm"))],
-    ["cgroup", () => cgroups.removeSandbox(cgroups.parent(""), id)],
-    ["log directory", () => removeIfAny(join(options.logDir, id))],
-    ["storage", () => store.deleteContainer(id)],
-  ];
-  await attempt(`discard pod sandbox ${id}`, attempts);
-}
-
-async function restoreContainer(context: PodContext, { record, metadata }: Owned): Promise<void> {
   const { store } = context;
   const { id } = record;
   const directory = store.containerDir(id);
@@ -157,26 +137,22 @@ async function restoreContainer(context: PodContext, { record, metadata }: Owned
       id,
     );
     await reconcile(context, container);
+    await noticeStart(context, container);
   } catch (error) {
     log.warn(`cannot restore container ${id}, removing it: ${errorMessage(error)}`, { id });
-    await attempt(`discard container ${id}`, [
-      ["runtime container", () => deleteContainer(handlerNamed(context, ""), id)],
-      ["exit file", () => removeIfAny(join(context.options.exitsDir, id))],
-      ["storage", () => store.deleteContainer(id)],
-    ]);
+    const sandbox = context.sandboxes.find(metadata["pod-id"])?.parts;
+    await discardContainer(context, id, metadata, sandbox ?? discarded.get(metadata["pod-id"]));
   }
 }
 
-/** Does every step, whatever became of the others. */
-async function attempt(
-  what: string,
-  steps: readonly (readonly [string, () => void | Promise<void>])[],
-): Promise<void> {
-  for (const [name, step] of steps) {
-    try {
-      await step();
-    } catch (error) {
-      log.warn(`${what}: ${name}: ${errorMessage(error)}`);
-    }
-  }
+/**
+ * A container that was being started when crid was killed: the runtime knows whether it was. Others
+ * need not be asked for.
+ */
+async function noticeStart(context: PodContext, container: Container): Promise<void> {
+  if (container.state !== "created") return;
+  const state = await containerState(containerHandler(context, container), container.id);
+  if (state?.status !== "running") return;
+  container.startedAt = now();
+  await saveState(context, container);
 }

@@ -1,7 +1,7 @@
 import { join } from "@std/path";
-import { together, Unwind } from "../failure/mod.ts";
+import { together, type Unwind } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
-import { handlerNamed, type PodContext, reportUndo } from "./context.ts";
+import { handlerNamed, type PodContext, unwindOf } from "./context.ts";
 import { removeIfAny, writeFileAtomic } from "./files.ts";
 import { startInfra, stopInfra } from "./infra.ts";
 import { mountLogs } from "./log_links.ts";
@@ -11,7 +11,7 @@ import { networkPod } from "./pod_network.ts";
 import { Sandbox, type SandboxParts } from "./sandbox.ts";
 import { checkSandboxConfig } from "./sandbox_config.ts";
 import { mountShm, unmountShm, writeResolvConf } from "./sandbox_files.ts";
-import { spoofedSpec } from "./sandbox_record.ts";
+import { PLAN, spoofedSpec } from "./sandbox_record.ts";
 import { createStorage, gatedConfig } from "./sandbox_storage.ts";
 import { podSysctls } from "./sandbox_sysctls.ts";
 import { step } from "./step.ts";
@@ -37,16 +37,20 @@ export async function makeSandbox(
   const { store, cgroups } = context;
   const id = newId();
   const createdAt = now();
-  await using unwind = new Unwind(reportUndo(`pod sandbox ${name}`));
+  await using unwind = unwindOf(context, name);
 
   const gated = gatedConfig(context, handler, asked);
   const config = await step(
     "sandbox storage creation",
     () => createStorage(context, id, gated, createdAt),
   );
-  unwind.add("storage", () => store.deleteContainer(id));
+  unwind.add("storage", () => context.leftovers.last(name, () => store.deleteContainer(id)));
 
   const planned = plan(context, id, config, handlerName, createdAt);
+  const planFile = join(store.containerDir(id), PLAN);
+  const spec = JSON.stringify(spoofedSpec(planned));
+  // Before anything else is made: a crash must not leave what nobody can find again.
+  await step("sandbox spec configuration", () => writeFileAtomic(planFile, spec));
   const sandbox = new Sandbox(planned);
   await together(
     step("sandbox cgroup creation", async () => {
@@ -67,11 +71,10 @@ export async function makeSandbox(
       unwind.add("infra container", () => stopInfra(context, sandbox));
       await startInfra(context, sandbox, handler);
     });
-  } else {
-    const spec = JSON.stringify(spoofedSpec(planned));
-    await writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
   }
   mountLogs(planned);
+  if (planned.hasInfra) await Deno.remove(planFile);
+  else await Deno.rename(planFile, join(store.containerDir(id), "config.json"));
   unwind.keep();
   log.info(`Ran pod sandbox ${id} with infra container: ${name}`, { id });
   return sandbox;

@@ -21,6 +21,12 @@ import { annotateResources, readAnnotatedResources } from "./resources_annotatio
 import { noSecurityContext } from "./security_context.ts";
 import { fromRfc3339, toRfc3339 } from "./time.ts";
 
+/**
+ * The spec of a sandbox that is being made, in its directory: with it, a restart finds all that was
+ * made before a crash. It becomes `config.json` when the sandbox is whole.
+ */
+export const PLAN = "config.json.planned";
+
 /** `metadata` of a container record in the store, as CRI-O writes it. */
 export interface StoreMetadata {
   readonly "pod-name": string;

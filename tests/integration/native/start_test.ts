@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { join } from "@std/path";
 import { after, before, describe, it } from "@std/testing/bdd";
 import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
-import { exit, run } from "../../../src/linux/mod.ts";
+import { exit, PidFd, run } from "../../../src/linux/mod.ts";
 
 describe("the native starter", () => {
   let native: string;
@@ -29,6 +29,16 @@ describe("the native starter", () => {
     const { stdout } = await start("--", "sh", "-c", "echo $$ $(cut -d' ' -f6 /proc/$$/stat)");
     const [pid, session] = stdout.split(" ");
     assert.equal(pid, session);
+  });
+
+  it("with -k ends the program when its own starter ends", async () => {
+    const script =
+      'crid_native="$1"; $crid_native start -k -- sleep 77202 & echo $!; exec sleep 0.2';
+    const { code, stdout } = await run("sh", ["-c", script, "sh", native]);
+    assert.equal(code, 0);
+    const pid = Number(new TextDecoder().decode(stdout));
+    using process = PidFd.open(pid);
+    await process?.exited(AbortSignal.timeout(5_000));
   });
 
   it("tells a missing program from one that cannot be executed", async () => {
