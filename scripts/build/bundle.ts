@@ -4,6 +4,7 @@
  * @module
  */
 import * as esbuild from "esbuild";
+import { isBuiltin } from "node:module";
 import { basename, join } from "@std/path";
 import { buildInfo } from "./build_info.ts";
 import { repository } from "./paths.ts";
@@ -77,6 +78,10 @@ async function importMap(): Promise<esbuild.Plugin> {
     setup(build) {
       build.onResolve({ filter: /^[^./]/ }, (args) => {
         if (args.kind === "entry-point" || args.pluginData === RESOLVED) return undefined;
+        // Packages made for Node leave out the prefix, without which Deno knows no such module.
+        if (isBuiltin(args.path) && !args.path.startsWith("node:")) {
+          return { path: `node:${args.path}`, external: true };
+        }
         const target = config.imports[args.path];
         if (target === undefined) return undefined;
         if (target.startsWith("node:")) return { path: target, external: true };
