@@ -107,8 +107,13 @@ async function dropOthers(suite: Suite): Promise<void> {
   }
 }
 
+/**
+ * In a mount namespace of its own: debootstrap mounts /proc and /sys in the new root, and when it is
+ * interrupted they must be gone before the root is deleted.
+ */
 async function must(command: string, args: readonly string[]): Promise<void> {
-  const { code, stdout, stderr } = await run(command, args, {
+  const apart = ["--mount", "--propagation", "private", command, ...args];
+  const { code, stdout, stderr } = await run("unshare", apart, {
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
     timeoutMs: BUILD_MS,
   });

@@ -90,7 +90,7 @@ start_crid() {
 
 # GET over crid's socket.
 curl_socket() {
-    printf 'GET %s HTTP/1.0\r\nHost: crid\r\n\r\n' "$1" | socat - UNIX-CONNECT:/var/run/crio/crio.sock
+    printf 'GET %s HTTP/1.0\r\nHost: crid\r\n\r\n' "$1" | socat -t 60 - UNIX-CONNECT:/var/run/crio/crio.sock
 }
 
 cgroup_of() {
