@@ -1,6 +1,7 @@
 import { CridError, errorMessage, isCode } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { ImageRecord, Store } from "../storage/mod.ts";
+import { ArtifactStore } from "./artifact/artifact_store.ts";
 import { isDigest } from "./digest.ts";
 import type { HostCredentialsOptions } from "./host_credentials.ts";
 import { ImageView } from "./image_view.ts";
@@ -47,25 +48,29 @@ interface Found {
 export function createImages(options: ImagesOptions): Images {
   const { store, isolates, pinned, limits = DEFAULT_LIMITS } = options;
   const view = new ImageView(store, pinned);
-  const puller = new Puller({ store, isolates, limits, credentials: options.credentials });
+  const artifacts = new ArtifactStore(store.options.graphRoot);
+  const { credentials } = options;
+  const puller = new Puller({ store, isolates, limits, credentials, artifacts });
   return {
     pull: (request) => puller.pull(request),
+    artifactDirectory: (id) => artifacts.directory(id),
     load: (request) => puller.load(request),
     archiveImages: async (source, signal) =>
       await (await isolates.registry()).archiveImages(source, signal),
     async find(reference) {
       const found = await findRecord(options, reference);
-      return found && await view.image(found.record);
+      if (found !== undefined) return await view.image(found.record);
+      return (await findArtifact(artifacts, options, reference))?.image;
     },
     async list() {
       const records = await store.images();
       view.keepOnly(records);
       const images = await Promise.all(records.map((record) => imageOrNothing(view, record)));
-      return images.filter((image) => image !== undefined);
+      return [...images.filter((image) => image !== undefined), ...await artifacts.list()];
     },
     async remove(reference) {
       const found = await findRecord(options, reference);
-      if (found === undefined) return;
+      if (found === undefined) return await removeArtifact(artifacts, options, reference);
       const { record, name } = found;
       const rest = name === undefined ? [] : record.names.filter((each) => !names(name, each));
       log.info("removing image", { image: reference, id: record.id, namesLeft: rest.length });
@@ -91,6 +96,45 @@ async function removeUnused({ store, userOf }: ImagesOptions, id: string): Promi
     );
   }
   await store.deleteImage(id);
+}
+
+interface FoundArtifact {
+  readonly image: Image;
+  /** `undefined` when it was found by its id. */
+  readonly name: string | undefined;
+}
+
+async function findArtifact(
+  artifacts: ArtifactStore,
+  { registries }: ImagesOptions,
+  reference: string,
+): Promise<FoundArtifact | undefined> {
+  const all = await artifacts.list();
+  if (all.length === 0) return undefined;
+  const id = ID.exec(reference)?.[1] ?? (ID_PREFIX.test(reference) ? reference : undefined);
+  const byId = id === undefined ? [] : all.filter((image) => image.id.startsWith(id));
+  if (byId.length === 1) return { image: byId[0]!, name: undefined };
+  for (const name of (await candidates(registries, reference)).map(formatReference)) {
+    const image = all.find((each) => [...each.repoTags, ...each.repoDigests].includes(name));
+    if (image !== undefined) return { image, name: name.includes("@") ? undefined : name };
+  }
+  return undefined;
+}
+
+async function removeArtifact(
+  artifacts: ArtifactStore,
+  options: ImagesOptions,
+  reference: string,
+): Promise<void> {
+  const found = await findArtifact(artifacts, options, reference);
+  if (found === undefined) return;
+  const { image: { id, repoTags }, name } = found;
+  const user = options.userOf?.(id);
+  if (user !== undefined && (name === undefined || repoTags.length === 1)) {
+    throw new CridError("failed_precondition", `the image is in use by ${user}`);
+  }
+  log.info("removing artifact", { image: reference, id });
+  await artifacts.remove(id, name);
 }
 
 /** One image that cannot be read must not hide all others; the log says which. */

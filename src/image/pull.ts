@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { CridError, errorMessage, isCode, wrapError } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Store } from "../storage/mod.ts";
+import type { ArtifactStore } from "./artifact/artifact_store.ts";
 import { digestHex, verifyDigest } from "./digest.ts";
 import { hostCredentials, type HostCredentialsOptions } from "./host_credentials.ts";
 import { parseConfig } from "./image_config.ts";
@@ -28,6 +29,7 @@ const MAX_ATTEMPTS = 3;
 export interface PullerOptions extends LayerPullerOptions {
   /** Where the host has credentials that the isolate of registries cannot reach. */
   readonly credentials?: HostCredentialsOptions | undefined;
+  readonly artifacts: ArtifactStore;
 }
 
 /** Pulls images into the store. */
@@ -35,11 +37,13 @@ export class Puller {
   readonly #store: Store;
   readonly #isolates: PullIsolates;
   readonly #layers: LayerPuller;
+  readonly #artifacts: ArtifactStore;
   readonly #credentials: HostCredentialsOptions | undefined;
   readonly #shared = new SharedWork<string>();
 
   constructor(options: PullerOptions) {
     this.#credentials = options.credentials;
+    this.#artifacts = options.artifacts;
     this.#store = options.store;
     this.#isolates = options.isolates;
     this.#layers = new LayerPuller(options);
@@ -142,6 +146,10 @@ export class Puller {
     onProgress: PullRequest["onProgress"],
   ): Promise<string> {
     checkDigests(image);
+    if (image.artifactType !== undefined) {
+      log.info("image is an OCI artifact", { image: image.name, type: image.artifactType });
+      return await this.#artifacts.pull(image, registry, signal);
+    }
     const { diffIds, created } = parseConfig(image.config);
     const layer = await this.#layers.pull(image, diffIds, registry, signal, onProgress);
     signal.throwIfAborted();

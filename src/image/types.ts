@@ -87,6 +87,8 @@ export interface Image {
   readonly config: ImageConfig;
   /** The whole config document, JSON text, for verbose answers. */
   readonly configJson: string;
+  /** Set for an OCI artifact, which can be mounted and not run. */
+  readonly artifactType?: string;
 }
 
 export interface FsUsage {
@@ -101,6 +103,8 @@ export interface Images {
   pull(request: PullRequest): Promise<string>;
   /** Takes an image over from an archive; returns its id. */
   load(request: LoadRequest): Promise<string>;
+  /** A directory with the files of an artifact, for a read-only volume. */
+  artifactDirectory(id: string): Promise<string>;
   /** What an archive holds: `oci-archive:/path`. */
   archiveImages(
     source: string,
@@ -184,6 +188,8 @@ export interface ResolvedImage {
   readonly config: Uint8Array;
   readonly configDigest: string;
   readonly layers: readonly BlobDescriptor[];
+  /** Set when it is an OCI artifact: the layers are files. */
+  readonly artifactType?: string;
   /** Signatures of the manifest that the policy asked for, as the store keeps them. */
   readonly signatures?: readonly Uint8Array[];
 }

@@ -47,7 +47,9 @@ export async function mountImageVolumes(
         `ImageVolumeMountFailed: image "${reference}" does not exist locally`,
       );
     }
-    const root = await context.store.mountImage(image.id);
+    const root = image.artifactType === undefined
+      ? await context.store.mountImage(image.id)
+      : await context.images.artifactDirectory(image.id);
     remember(context, containerId, image.id);
     imageIds.set(mount.containerPath, image.id);
     mounts.push({ ...rest, hostPath: pathInImage(root, subPath, reference) });

@@ -8,9 +8,10 @@ import { join } from "@std/path";
 import type { Config } from "../../config/mod.ts";
 import { CridError, errorMessage, isCode } from "../../failure/mod.ts";
 import { log } from "../../observe/mod.ts";
+import { parseArtifact } from "../artifact/artifact_manifest.ts";
 import { sendBlob } from "../blob_stream.ts";
 import { sha256, verifyDigest } from "../digest.ts";
-import { choosePlatform, type ImageManifest, parseManifest } from "../manifest.ts";
+import { choosePlatform, type ManifestList, parseManifest } from "../manifest.ts";
 import { MANIFEST_TYPES } from "../media_types.ts";
 import { serveRegistryPeer } from "../peers.ts";
 import { hostPlatform } from "../platform.ts";
@@ -280,7 +281,11 @@ async function readImage(
     const path = `manifests/${digestOrTag}`;
     const { bytes, contentType } = await document(what, path, ACCEPT, MANIFEST_BYTES);
     if (digest !== undefined) verifyDigest(what, bytes, digest);
-    return { bytes, digest: digest ?? sha256(bytes), parsed: parseManifest(bytes, contentType) };
+    const artifact = parseArtifact(bytes);
+    const parsed = artifact === undefined
+      ? parseManifest(bytes, contentType)
+      : { kind: "artifact", ...artifact } as const;
+    return { bytes, digest: digest ?? sha256(bytes), parsed };
   };
   let found = await manifestAt(reference.digest ?? reference.tag ?? "latest", reference.digest);
   const top = found;
@@ -291,7 +296,7 @@ async function readImage(
     const { digest } = choosePlatform(found.parsed, options.platform ?? hostPlatform());
     found = await manifestAt(digest, digest);
   }
-  const manifest = found.parsed as ImageManifest;
+  const manifest = found.parsed as Exclude<typeof found.parsed, ManifestList>;
   const { config } = manifest;
   const what = `config ${config.digest} of ${repository}`;
   const configBytes = (await document(what, `blobs/${config.digest}`, "*/*", CONFIG_BYTES)).bytes;
@@ -304,7 +309,9 @@ async function readImage(
     list: top === found ? undefined : { bytes: top.bytes, digest: top.digest },
     config: configBytes,
     configDigest: config.digest,
-    layers: manifest.layers,
+    ...manifest.kind === "artifact"
+      ? { layers: manifest.files, artifactType: manifest.type }
+      : { layers: manifest.layers },
   };
 }
 

@@ -170,7 +170,8 @@ describe("images that crid and other tools hand to each other", () => {
     node = own;
     await node.ok("pull", "--quiet", named("oci"));
     const said = await node.podman(
-      ...["run", "--rm", "--network", "none", named("oci")],
+      ...["run", "--rm", "--network", "none"],
+      ...["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", named("oci")],
       ...["echo", "hello"],
     );
     assert.equal(said, "hello");

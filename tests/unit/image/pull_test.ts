@@ -19,6 +19,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** As much of a store as a pull needs, in memory: what is staged and what is committed can be seen. */
 class MemoryStore {
+  readonly options = { graphRoot: "/nonexistent" };
   readonly layers = new Set<string>();
   readonly records = new Map<string, ImageRecord>();
   readonly data = new Map<string, Uint8Array>();
