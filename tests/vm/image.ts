@@ -66,14 +66,13 @@ async function build(suite: Suite, work: string, say: (line: string) => void): P
   const packages = join(CACHE, "packages", suite.name);
   await Deno.mkdir(packages, { recursive: true });
   await Deno.mkdir(image);
-  say(`${suite.name}: debootstrap with ${suite.packages.length} packages from ${suite.mirror}`);
+  say(`${suite.name}: debootstrap with ${suite.packages.length} packages`);
   await must("debootstrap", [
     "--variant=minbase",
     `--cache-dir=${packages}`,
     `--include=${suite.packages.join(",")}`,
     suite.name,
     root,
-    suite.mirror,
   ]);
   for (const [name, target] of Object.entries(GUEST_FILES)) {
     await Deno.mkdir(join(root, target, ".."), { recursive: true });

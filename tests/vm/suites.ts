@@ -7,7 +7,6 @@
 /** One release and what is installed. */
 export interface Suite {
   readonly name: string;
-  readonly mirror: string;
   readonly packages: readonly string[];
 }
 
@@ -22,12 +21,10 @@ const PACKAGES = [
   ...["uuid-runtime", "strace", "zstd"],
 ];
 
-const MIRROR = "";
-
 /** By name; the first is the default. */
 export const SUITES: readonly Suite[] = [
-  { name: "bookworm", mirror: MIRROR, packages: PACKAGES },
-  { name: "trixie", mirror: MIRROR, packages: PACKAGES },
+  { name: "bookworm", packages: PACKAGES },
+  { name: "trixie", packages: PACKAGES },
 ];
 
 /** @throws When no release has that name. */
