@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Server } from "node:https";
 import type { TLSSocket } from "node:tls";
@@ -29,8 +30,7 @@ export function readTls(tls: StreamTls): TlsOptions {
   if (certificate === "") throw wrong("stream TLS cert path is empty");
   if (key === "") throw wrong("stream TLS key path is empty");
   return {
-    cert: readPem(certificate),
-    key: readPem(key),
+    ...readPair(certificate, key),
     minVersion: minVersion === "VersionTLS13" ? "TLSv1.3" : "TLSv1.2",
     ...(clientAuthorities === "" ? {} : {
       ca: readPem(clientAuthorities),
@@ -38,6 +38,19 @@ export function readTls(tls: StreamTls): TlsOptions {
       rejectUnauthorized: true,
     }),
   };
+}
+
+/** A server takes any text and would fail each client: better to know now. */
+function readPair(certificate: string, key: string): Pick<TlsOptions, "cert" | "key"> {
+  const pair = { cert: readPem(certificate), key: readPem(key) };
+  let fits;
+  try {
+    fits = new X509Certificate(pair.cert).checkPrivateKey(createPrivateKey(pair.key));
+  } catch (error) {
+    throw wrong(`${certificate} and ${key} of the streaming server: ${errorMessage(error)}`);
+  }
+  if (fits) return pair;
+  throw wrong(`${key} is not the key of ${certificate} of the streaming server`);
 }
 
 function readPem(path: string): string {

@@ -125,12 +125,16 @@ export class SpdyClient {
   readonly goneAway = Promise.withResolvers<number>();
   readonly pongs: number[] = [];
   readonly #parser = new FrameParser();
-  readonly #headers = new HeaderWriter();
+  readonly headers = new HeaderWriter();
+  /** What the server says it has read, by stream. */
+  readonly windowUpdates = new Map<number, number>();
   #nextId = 1;
 
   constructor(socket: Duplex) {
     this.socket = socket;
     socket.on("error", () => {});
+    // Each stream that writes waits for the same socket.
+    socket.setMaxListeners(0);
     socket.on("data", (chunk: Buffer) => {
       for (const frame of this.#parser.feed(chunk)) this.#handle(frame);
     });
@@ -160,7 +164,7 @@ export class SpdyClient {
     const stream = new ClientStream(this, this.#nextId);
     this.#nextId += 2;
     this.streams.set(stream.id, stream);
-    this.socket.write(synStream(stream.id, this.#headers.write(new Map(Object.entries(headers)))));
+    this.socket.write(synStream(stream.id, this.headers.write(new Map(Object.entries(headers)))));
     return stream;
   }
 
@@ -197,6 +201,12 @@ export class SpdyClient {
       }
       case "ping":
         this.pongs.push(frame.id);
+        return;
+      case "window_update":
+        this.windowUpdates.set(
+          frame.streamId,
+          (this.windowUpdates.get(frame.streamId) ?? 0) + frame.delta,
+        );
         return;
       case "goaway":
         this.goneAway.resolve(frame.status);
