@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { dirname, join } from "@std/path";
-import { cridCommand } from "../../harness/mod.ts";
+
+const ENTRY = new URL("../../../mod.ts", import.meta.url).pathname;
 
 const UNIT = "/etc/systemd/system/crid.service";
 const PROGRAM = "/usr/local/bin/crid";
@@ -33,10 +34,20 @@ describe("crid install", () => {
     before: readonly string[],
     ...args: readonly string[]
   ): Promise<{ code: number; stdout: string; stderr: string }> {
-    const [program, ...first] = cridCommand();
     const none = ["-c", "", "-d", ""];
-    const { code, stdout, stderr } = await new Deno.Command(program!, {
-      args: [...first, ...none, ...before, ...args, "--root", root],
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      // From source: the built file says by itself where it is, and is 100 MB to copy.
+      args: [
+        "run",
+        "--allow-all",
+        "--no-prompt",
+        ENTRY,
+        ...none,
+        ...before,
+        ...args,
+        "--root",
+        root,
+      ],
       // The launcher tells the program where the file is that it came from.
       env: { CRID_SELF: own },
       stdin: "null",
