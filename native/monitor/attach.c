@@ -58,21 +58,22 @@ static int bind_in(int socket, const char *directory, struct failure *failure) {
     return 0;
 }
 
+static int link_path(const struct options *options, char path[PATH_MAX]) {
+    int length = snprintf(path, PATH_MAX, "%s/%s", options->socket_dir, options->cuuid);
+    return length < PATH_MAX ? 0 : -1;
+}
+
 static int make_link(struct monitor *monitor, struct failure *failure) {
     const struct options *options = &monitor->options;
-    char *link = monitor->attach.link;
+    char path[PATH_MAX];
     if (options->full_attach || options->cuuid == NULL) return 0;
-    size_t room = sizeof monitor->attach.link;
-    if (snprintf(link, room, "%s/%s", options->socket_dir, options->cuuid) >= (int)room) {
-        link[0] = '\0';
-        return fail(failure, ENAMETOOLONG, "Failed to create symlink for the attach socket");
+    if (link_path(options, path) < 0) return fail(failure, ENAMETOOLONG, "attach symlink");
+    unlink(path);
+    if (symlink(options->bundle, path) < 0) {
+        return fail(failure, errno, "Failed to create symlink %s for attach socket", path);
     }
-    unlink(link);
-    if (symlink(options->bundle, link) == 0) return 0;
-    int error = errno;
-    (void)fail(failure, error, "Failed to create symlink %s for attach socket", link);
-    link[0] = '\0';
-    return -1;
+    monitor->attach.linked = true;
+    return 0;
 }
 
 int open_attach(struct monitor *monitor, struct failure *failure) {
@@ -97,5 +98,5 @@ void remove_attach(struct monitor *monitor) {
     if (attach->listener.fd < 0) return;
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/attach", monitor->options.bundle) < PATH_MAX) unlink(path);
-    if (attach->link[0] != '\0') unlink(attach->link);
+    if (attach->linked && link_path(&monitor->options, path) == 0) unlink(path);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,7 +42,7 @@ struct attach {
     bool paused;      /* the container is not read until clients have caught up */
     int64_t check_at; /* ms, while paused: when to look for stalled clients */
     int spare_fd;     /* given up to accept, and close, a client for whom there is no fd */
-    char link[4096];  /* in the socket directory; empty: none */
+    bool linked;      /* from the socket directory */
 };
 
 int open_attach(struct monitor *monitor, struct failure *failure);

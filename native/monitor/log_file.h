@@ -35,7 +35,7 @@ struct log_file {
     bool torn; /* the last line is cut, because the disk was full */
     struct stamp stamp;
     size_t used;
-    char buffer[LOG_BUFFER_SIZE + BUFFER_SLACK];
+    char *buffer; /* LOG_BUFFER_SIZE + BUFFER_SLACK */
 };
 
 int open_log_file(struct log_file *file, const char *path, const struct options *options,

@@ -56,6 +56,12 @@ static void begin(struct monitor *monitor) {
     monitor->terminal.fd = monitor->terminal.slave = -1;
     monitor->attach.spare_fd = -1;
     monitor->sync_fd = monitor->start_fd = monitor->attach_fd = -1;
+    /* Apart from the rest, so that an idle monitor has few pages of its own. */
+    static char out[OUTPUT_BUFFER_SIZE], err[OUTPUT_BUFFER_SIZE];
+    static char log[LOG_BUFFER_SIZE + BUFFER_SLACK];
+    monitor->out.buffer = out;
+    monitor->err.buffer = err;
+    monitor->log.file.buffer = log;
     monitor->out.stream = STREAM_STDOUT;
     monitor->err.stream = STREAM_STDERR;
     monitor->status = STATUS_UNKNOWN;
@@ -172,6 +178,7 @@ static int create(struct monitor *monitor, struct failure *failure) {
 static void watch_container(struct monitor *monitor) {
     if (!monitor->options.exec) watch_oom(monitor);
     arm_timeout(monitor);
+    give_memory_back(monitor);
     while (!monitor->container.ended && !is_given_up(monitor)) take_turn(monitor);
     if (!monitor->options.exec) check_oom(monitor);
     monitor->status = monitor->timed_out ? STATUS_UNKNOWN : monitor->container.status;

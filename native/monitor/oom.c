@@ -83,9 +83,8 @@ static int find_directory(struct oom *oom, pid_t pid) {
          line = strtok_r(NULL, "\n", &state)) {
         const char *below = line_path(line, oom->unified);
         if (below == NULL) continue;
-        int length = snprintf(oom->directory, sizeof oom->directory, "%s%s%s", CGROUP_ROOT,
-                              oom->unified ? "" : "/memory", below);
-        return length < (int)sizeof oom->directory ? 0 : -1;
+        const char *hierarchy = oom->unified ? "" : "/memory";
+        return asprintf(&oom->directory, "%s%s%s", CGROUP_ROOT, hierarchy, below) < 0 ? -1 : 0;
     }
     errno = ENOENT;
     return -1;
@@ -159,13 +158,14 @@ void watch_oom(struct monitor *monitor) {
         (oom->unified ? watch_events(monitor) : watch_eventfd(monitor)) == 0) {
         return;
     }
-    say(SAY_WARNING, "Failed to watch for OOM in `%s`: %s", oom->directory, strerror(errno));
+    say(SAY_WARNING, "Failed to watch for OOM in `%s`: %s",
+        oom->directory == NULL ? "" : oom->directory, strerror(errno));
     drop(monitor->loop, &oom->source);
 }
 
 void check_oom(struct monitor *monitor) {
     struct oom *oom = &monitor->oom;
-    if (oom->directory[0] == '\0') return;
+    if (oom->directory == NULL) return;
     if (oom->unified) {
         check_events(monitor);
         return;

@@ -9,7 +9,7 @@
 struct oom {
     struct source source; /* v1: eventfd; v2: inotify */
     bool unified;
-    char directory[4096]; /* of the cgroup, empty: not known */
+    char *directory; /* of the cgroup, NULL: not known */
     uint64_t seen;        /* v2: kills counted so far */
 };
 

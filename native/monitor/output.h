@@ -8,6 +8,8 @@
 #include "log_file.h"
 #include "loop.h"
 
+enum { OUTPUT_BUFFER_SIZE = PIECE_SIZE + READ_SIZE + BUFFER_SLACK };
+
 struct output {
     struct source source;
     enum stream stream;
@@ -15,7 +17,7 @@ struct output {
     bool kept_back;     /* and not passed on, unless they are more than an error would be */
     size_t held;        /* bytes in `buffer` that are not logged yet */
     int64_t held_until; /* ms; then an unfinished line is logged as a piece */
-    char buffer[PIECE_SIZE + READ_SIZE + BUFFER_SLACK];
+    char *buffer;       /* OUTPUT_BUFFER_SIZE */
 };
 
 /* Watches `fd`, which becomes non-blocking. */

@@ -114,7 +114,7 @@ static int open_streams(struct monitor *monitor, struct streams *streams, struct
 }
 
 static void put(int fd, int target, int flags) {
-    if (fd < 0) fd = open("/dev/null", flags);
+    if (fd < 0) fd = open("/dev/null", flags | O_CLOEXEC);
     if (fd < 0 || dup2(fd, target) < 0) _exit(127);
 }
 

@@ -14,6 +14,9 @@
 /* After so long without output the pages of its buffers are given back. */
 enum { IDLE_MS = 10000, FOREVER = -1 };
 
+/* More than any function here uses, and what is left to this one and its callees. */
+enum { STACK_MAX = 128 * 1024, STACK_KEPT = 1024 };
+
 /* How long a killed process may take to die. */
 enum { DYING_MS = 5000 };
 
@@ -88,18 +91,29 @@ void adopt_container(struct monitor *monitor) {
     }
 }
 
-/* The pages of a big buffer, without those that it shares with its neighbours. */
-static void give_back(char *buffer, size_t size) {
+/* Whole pages within the range; a range that is not mapped everywhere is no harm. */
+static void give_back(uintptr_t start, uintptr_t end) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t start = ((uintptr_t)buffer + page - 1) & ~(page - 1);
-    uintptr_t end = ((uintptr_t)buffer + size) & ~(page - 1);
+    start = (start + page - 1) & ~(page - 1);
+    end &= ~(page - 1);
     if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
 }
 
-static void give_buffers_back(struct monitor *monitor) {
-    if (monitor->out.held == 0) give_back(monitor->out.buffer, sizeof monitor->out.buffer);
-    if (monitor->err.held == 0) give_back(monitor->err.buffer, sizeof monitor->err.buffer);
-    give_back(monitor->log.file.buffer, sizeof monitor->log.file.buffer);
+static void give_buffer_back(const char *buffer, size_t size) {
+    give_back((uintptr_t)buffer, (uintptr_t)buffer + size);
+}
+
+/* The stack below this function, where the start has left its paths and messages. */
+static void give_stack_back(void) {
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    give_back(here - STACK_MAX, here - STACK_KEPT);
+}
+
+void give_memory_back(struct monitor *monitor) {
+    if (monitor->out.held == 0) give_buffer_back(monitor->out.buffer, OUTPUT_BUFFER_SIZE);
+    if (monitor->err.held == 0) give_buffer_back(monitor->err.buffer, OUTPUT_BUFFER_SIZE);
+    give_buffer_back(monitor->log.file.buffer, LOG_BUFFER_SIZE);
+    give_stack_back();
 }
 
 static int64_t sooner(int64_t one, int64_t other) {
@@ -149,7 +163,7 @@ void take_turn(struct monitor *monitor) {
     if (served > 0) {
         monitor->used = true;
     } else if (deadline == 0 && monitor->used) {
-        give_buffers_back(monitor);
+        give_memory_back(monitor);
         monitor->used = false;
     }
     do_what_is_due(monitor);

@@ -11,4 +11,6 @@ void timeout_ready(struct monitor *monitor, struct source *source, uint32_t even
 void adopt_container(struct monitor *monitor);
 /* A process that was killed at the timeout and does not die, as in an unkillable sleep. */
 bool is_given_up(const struct monitor *monitor);
+/* Gives the kernel back what memory is not in use. */
+void give_memory_back(struct monitor *monitor);
 void take_turn(struct monitor *monitor);
