@@ -24,7 +24,7 @@ const SUITES = ["unit", "integration", "faults", "conformance", "vm"] as const;
 const DEADLINE_MS = 18 * 60_000;
 
 function stagesFor(wanted: readonly string[]): readonly Stage[] {
-  if (wanted.length === 0) return [...CHECKS, ...SUITES.map(suite)];
+  if (wanted.length === 0) return [...CHECKS, ...USUAL.map(suite)];
   const build = CHECKS.filter(({ name }) => name === "build");
   const paths = wanted.filter((word) => !isSuite(word));
   const suites = wanted.filter(isSuite).map(suite);
