@@ -1,11 +1,7 @@
 import { type Config, parseDuration } from "../config/mod.ts";
 import type { Pods } from "../pod/mod.ts";
 import type { Streams } from "../server/mod.ts";
-import {
-  serveStreams,
-  type StreamServer,
-  type StreamTls,
-} from "../streaming/mod.ts";
+import { serveStreams, type StreamServer, type StreamTls } from "../streaming/mod.ts";
 
 /**
  * Starts the streaming server of the configuration.
