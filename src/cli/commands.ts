@@ -1,13 +1,15 @@
 import type { Command } from "./command.ts";
-import { CHECK, PUBLISH, WIPE } from "./commands/not_built.ts";
+import { CHECK } from "./commands/check.ts";
 import { COMPLETION } from "./commands/completion.ts";
 import { CONFIG } from "./commands/config.ts";
 import { INSTALL, UNINSTALL } from "./commands/install.ts";
 import { HELP_COMMAND, MAN, MARKDOWN } from "./commands/manual.ts";
 import { IMAGE } from "./commands/image.ts";
+import { PUBLISH } from "./commands/publish.ts";
 import { SERVE } from "./commands/serve.ts";
 import { STATUS } from "./commands/status.ts";
 import { VERSION } from "./commands/version.ts";
+import { WIPE } from "./commands/wipe.ts";
 
 /** crid itself: without a command it serves. */
 export const CRID: Command = {

@@ -15,10 +15,13 @@ import { loadHandlers } from "../oci/mod.ts";
 import { createPods } from "../pod/mod.ts";
 import { serveCri } from "../server/mod.ts";
 import { createStats } from "../stats/mod.ts";
-import { openStore } from "../storage/mod.ts";
+import { beginRun, endRun } from "./clean_shutdown.ts";
 import type { Installation } from "./messages.ts";
 import { podMetrics } from "./pod_metrics.ts";
-import { podOptions, specDefaults, storeOptions } from "./options.ts";
+import { podOptions, specDefaults } from "./options.ts";
+import { openRepairedStore } from "./repair.ts";
+import { writeVersion } from "./version_file.ts";
+import { wipeDue, wipePods } from "./wipe.ts";
 import type { SupervisedPullIsolates } from "./pull_isolates.ts";
 import { startStreams, streamUrls } from "./streams.ts";
 
@@ -41,9 +44,9 @@ export async function startCri(
   startThrough(installation.native);
   await using resources = new AsyncDisposableStack();
   const cgroups = await createCgroupDriver({ manager: config.runtime.cgroup_manager });
-  const store = resources.use(
-    await openStore(storeOptions(config)),
-  );
+  const { crio } = config;
+  const due = await wipeDue(config, installation.version);
+  const store = resources.use(await openRepairedStore(config));
   const network = resources.use(
     await createNetwork({
       confDir: config.network.network_dir,
@@ -81,6 +84,10 @@ export async function startCri(
       options: podOptions(config, installation),
     }),
   );
+  if (crio.internal_wipe) await wipePods(due, pods, images);
+  await writeVersion(crio.version_file, installation.version);
+  await writeVersion(crio.version_file_persist, installation.version);
+  await beginRun(crio.clean_shutdown_file);
   await store.collectGarbage();
   await importArchives({
     directory: config.image.archive_dir,
@@ -112,6 +119,7 @@ export async function startCri(
     async close() {
       await server.close();
       await rest.disposeAsync();
+      await endRun(crio.clean_shutdown_file, crio.root);
     },
   };
 }

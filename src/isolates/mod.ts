@@ -5,4 +5,7 @@
  */
 
 export { type LocalImages, openLocalImages } from "./local_images.ts";
+export { damageSummary } from "./repair.ts";
 export { serve } from "./serve.ts";
+export { wipeOffline } from "./wipe.ts";
+export { storeOptions } from "./options.ts";

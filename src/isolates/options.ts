@@ -13,7 +13,7 @@ import type { StoreOptions } from "../storage/mod.ts";
 import type { Installation } from "./messages.ts";
 
 /** Where the store is. */
-export function storeOptions({ crio }: Config): StoreOptions {
+export function storeOptions({ crio }: Pick<Config, "crio">): StoreOptions {
   return {
     graphRoot: crio.root,
     runRoot: crio.runroot,

@@ -43,6 +43,11 @@ export interface StoreMetadata {
   readonly privileged?: boolean;
 }
 
+/** Whether a store record's metadata says that it is a pod's or one of its containers'. */
+export function podRecord(metadata: string): boolean {
+  return readStoreMetadata(metadata) !== undefined;
+}
+
 /** Reads a store record's metadata; `undefined` when it is not of a Kubernetes container. */
 export function readStoreMetadata(text: string): StoreMetadata | undefined {
   try {

@@ -60,7 +60,6 @@ export const CRIO = {
     default: "/var/run/crio/version",
     flag: "version-file",
     env: ["CONTAINER_VERSION_FILE"],
-    built: false,
     doc: "File with the version that last ran since boot. Must lie on a tmpfs: when the file is " +
       "missing, the machine was rebooted.",
   },
@@ -69,7 +68,6 @@ export const CRIO = {
     default: "",
     flag: "version-file-persist",
     env: ["CONTAINER_VERSION_FILE_PERSIST"],
-    built: false,
     doc: "File with the version that last ran, kept over reboots; images are wiped when the " +
       'minor version has changed. "" never wipes images.',
   },
@@ -78,8 +76,6 @@ export const CRIO = {
     default: "/var/lib/crio/clean.shutdown",
     flag: "clean-shutdown-file",
     env: ["CONTAINER_CLEAN_SHUTDOWN_FILE"],
-    built: false,
-    without: "",
     doc: "File that is there when the last shutdown left the store in order. " +
       '"" switches the check off.',
   },
@@ -88,8 +84,6 @@ export const CRIO = {
     default: true,
     flag: "internal-wipe",
     env: ["CONTAINER_INTERNAL_WIPE"],
-    built: false,
-    without: false,
     deprecated: "the daemon wipes by itself",
     doc: "Whether the daemon removes containers and images that are due to be wiped at start, " +
       "so that no separate wipe unit is needed.",
@@ -99,8 +93,6 @@ export const CRIO = {
     default: true,
     flag: "internal-repair",
     env: ["CONTAINER_INTERNAL_REPAIR"],
-    built: false,
-    without: false,
     doc: "Whether the daemon checks and repairs the store at start after an unclean shutdown.",
   },
 } as const satisfies Section;

@@ -225,14 +225,6 @@ describe("crid's command line", () => {
     assert.equal((await crid(args)).code, 0);
   });
 
-  for (const command of ["wipe", "check"]) {
-    it(`says that ${command} is not built and ends with 1`, async () => {
-      const { code, stderr } = await crid([command, "--force"]);
-      assert.equal(code, 1);
-      assert.match(stderr, new RegExp(`level=fatal msg="crid ${command} is not built`));
-    });
-  }
-
   it("writes a fatal line to the log file and to standard error", async () => {
     const file = await Deno.makeTempFile();
     try {
