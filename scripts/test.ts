@@ -98,7 +98,7 @@ async function runTests(paths: readonly string[]): Promise<Count> {
   const report = await Deno.makeTempFile({ prefix: "crid-test-", suffix: ".xml" });
   try {
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["test", "-A", "--no-check", "--parallel", `--junit-path=${report}`, ...paths],
+      args: ["test", "-A", "--no-check", `--junit-path=${report}`, ...paths],
       cwd: repository,
       env: { NO_COLOR: "1", ...await builtCrid() },
     }).spawn();
