@@ -40,7 +40,7 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 const DEFAULT_TIMEOUT_MS = 120_000;
 const DEFAULT_MAX_OUTPUT = 16 * 1024 * 1024;
 /** A program that exits but leaves its pipes to a grandchild: how long its output is still read. */
-const DRAIN_MS = 200;
+const DRAIN_MS = 1_000;
 
 /**
  * Runs a program to its end. It gets a process group of its own, and at the deadline or on abort
