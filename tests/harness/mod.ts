@@ -28,6 +28,7 @@ export {
 export { Crid, cridCommand, type CridOptions, startCrid } from "./crid.ts";
 export { crictl, crictlOutput, type CrictlResult } from "./crictl.ts";
 export { startImageRegistry } from "./image_registry.ts";
+export { type Inventory, inventory } from "./inventory.ts";
 export { isolate, type Isolation, output } from "./isolation.ts";
 export { makeNode, type Node, type NodeOptions } from "./node.ts";
 export {
