@@ -63,7 +63,10 @@ export class Crc64 {
     divided[REACH + 1]! ^= this.#high;
     this.#low = this.#high = 0;
     const end = REACH + count;
-    let [a, b, c, d] = [0, 0, 0, 0];
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
     for (let i = REACH; i < end; i += STRIDE) {
       const e = divided[i - 60]!;
       const f = divided[i - 59]!;
@@ -73,18 +76,26 @@ export class Crc64 {
       divided[i + 1]! ^= b ^ c ^ e ^ f;
       divided[i + 2]! ^= c ^ d ^ f ^ g;
       divided[i + 3]! ^= d ^ e ^ g ^ h;
-      [a, b, c, d] = [e, f, g, h];
+      a = e;
+      b = f;
+      c = g;
+      d = h;
     }
+    // Each word behind the end is short of those that would reach it from there.
     for (let i = 0; i < REACH; i++) {
-      const left = (at: number) => at < end ? divided[at]! : 0;
-      const at = end + i - REACH;
-      divided[end + i]! ^= left(at) ^ left(at + 1) ^ left(at + 3) ^ left(at + 4);
+      const from = end + i - REACH;
+      let left = divided[from]!;
+      if (from + 1 < end) left ^= divided[from + 1]!;
+      if (from + 3 < end) left ^= divided[from + 3]!;
+      if (from + 4 < end) left ^= divided[from + 4]!;
+      divided[end + i]! ^= left;
     }
   }
 
   /** Multiplies by x^64, that is by x^4 + x^3 + x + 1; what overflows on the way, once more. */
   #fold(words: Int32Array, from: number, end: number): void {
-    let [low, high] = [this.#low, this.#high];
+    let low = this.#low;
+    let high = this.#high;
     for (let i = from; i < end; i += 2) {
       const a = low ^ words[i]!;
       const b = high ^ words[i + 1]!;

@@ -5,6 +5,8 @@ import { badArchive, BLOCK, isZeroBlock, parseHeader, type TarHeader } from "./t
 /** A header that belongs to the next entry may be so long; a hostile one would fill the memory. */
 const MAX_META_BYTES = 1024 * 1024;
 
+const NO_RECORDS: PaxRecords = new Map();
+
 /** What an archive consists of, in the order of its bytes. */
 export interface TarVisitor {
   /** Bytes of the archive that are no file's content: headers, padding, the end. */
@@ -32,8 +34,8 @@ export class TarReader {
   readonly #block = new Uint8Array(BLOCK);
   #meta: Uint8Array[] = [];
   #metaHeader: TarHeader | undefined;
-  #global: PaxRecords = new Map();
-  #local: PaxRecords = new Map();
+  #global: PaxRecords = NO_RECORDS;
+  #local: PaxRecords = NO_RECORDS;
   #longName: string | undefined;
   #longLink: string | undefined;
 
@@ -115,7 +117,7 @@ export class TarReader {
     let header = withPax(withPax(plain, this.#global), this.#local);
     if (this.#longName !== undefined) header = { ...header, name: this.#longName };
     if (this.#longLink !== undefined) header = { ...header, linkName: this.#longLink };
-    this.#local = new Map();
+    this.#local = NO_RECORDS;
     this.#longName = this.#longLink = undefined;
     this.#metaHeader = undefined;
     this.#visitor.entry(header);

@@ -56,7 +56,7 @@ export class TarSplitWriter {
     this.#flushRaw();
     const sized = size === 0 ? "" : `"size":${size},`;
     const payload = checksum === null ? "null" : `"${checksum}"`;
-    this.#line(
+    this.#write(
       `{"type":1,${namedAs(name)},${sized}"payload":${payload},"position":${this.#position++}}\n`,
     );
   }
@@ -90,14 +90,16 @@ export class TarSplitWriter {
     if (this.#rawBytes === 0) return;
     const payload = this.#raw.toString("base64", 0, this.#rawBytes);
     this.#rawBytes = 0;
-    this.#line(`{"type":2,"payload":"${payload}","position":${this.#position++}}\n`);
+    this.#write(`{"type":2,"position":${this.#position++},"payload":"`);
+    this.#write(payload);
+    this.#write('"}\n');
   }
 
-  #line(line: string): void {
+  #write(text: string): void {
     // UTF-8 has at most three bytes for one of UTF-16's units.
-    const most = 3 * line.length;
+    const most = 3 * text.length;
     if (most > this.#text.length - this.#textBytes) this.#flushText(most);
-    this.#textBytes += encoder.encodeInto(line, this.#text.subarray(this.#textBytes)).written;
+    this.#textBytes += encoder.encodeInto(text, this.#text.subarray(this.#textBytes)).written;
   }
 
   #flushText(next: number): void {

@@ -129,6 +129,31 @@ describe("unpacking a layer", () => {
     }
   });
 
+  it("keeps names with every kind of byte, for the archive too", async () => {
+    const names = ['"quoted\\"', "tab\t\x01\x7f", "\xc3\xa4 is UTF-8", "\xe4 is not"];
+    const tar = tarOf(...names.map((name) => entry(name, name)));
+    await unpack(tar);
+    const records = gunzipSync(await Deno.readFile(paths().tarSplit)).toString().trimEnd()
+      .split("\n").map((line) => JSON.parse(line)).filter(({ type }) => type === 1);
+    const bytes = records.map((record) =>
+      record.name === undefined
+        ? Buffer.from(record.name_raw, "base64").toString("latin1")
+        : Buffer.from(record.name).toString("latin1")
+    );
+    assert.deepEqual(bytes, names);
+    assert.deepEqual(records.map(({ name }) => name !== undefined), [true, true, true, false]);
+  });
+
+  it("takes a header whose sum is of signed characters, as old programs made it", async () => {
+    const tar = Buffer.from(tarOf(entry("\xe4\xf6", "x")));
+    const sum = parseInt(tar.toString("latin1", 148, 155), 8) - 2 * 0x100;
+    tar.write(sum.toString(8).padStart(6, "0"), 148);
+    await unpack(tar);
+    tar.write((sum + 0x100).toString(8).padStart(6, "0"), 148);
+    await Deno.remove(paths().diff, { recursive: true });
+    await assert.rejects(unpack(tar), /checksum/);
+  });
+
   it("turns whiteouts into devices and opaque directories into an attribute", async () => {
     await unpack(tarOf(
       entry("gone/", ""),
