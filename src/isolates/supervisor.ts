@@ -1,5 +1,6 @@
 import type { Config } from "../config/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
+import { releaseLargeBlocks } from "../linux/mod.ts";
 import { log, logForWorker, type WorkerLog } from "../observe/mod.ts";
 import type { FromCri, Installation, PullRole, ToCri, ToPull } from "./messages.ts";
 import { releaseAbandonedLocks } from "../storage/mod.ts";
@@ -25,6 +26,7 @@ const SHUTDOWN_MS = 30_000;
  * @returns The exit code.
  */
 export async function supervise(config: Config, installation: Installation): Promise<number> {
+  releaseLargeBlocks();
   using supervisor = new Supervisor(config, installation);
   return await supervisor.run();
 }

@@ -75,6 +75,8 @@ const SYMBOLS = {
   },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   malloc: { parameters: ["usize"], result: "pointer" },
+  // Of glibc alone.
+  mallopt: { parameters: ["i32", "i32"], result: "i32", optional: true },
 
   prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   setns: { parameters: ["i32", "i32"], result: "i32" },
