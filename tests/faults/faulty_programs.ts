@@ -25,6 +25,8 @@ export type Fault =
   | "fails"
   /** Does its work and then says that it has failed. */
   | "fails late"
+  /** As before, and then fails at whatever it is asked: nothing can be taken back either. */
+  | "breaks"
   /** Says that all is well, in 100 kB of noise, and does nothing. */
   | "lies"
   /** Killed before it has done anything. */
@@ -67,12 +69,14 @@ case "$fault" in
   "") exec ${real} "$@" ;;
 esac
 case "$* $CNI_COMMAND" in
-  *"$pattern"*) : > $D/struck ;;
-  *) exec ${real} "$@" ;;
+  *"$pattern"*) [ -e $D/struck ] && [ "$fault" = breaks ] && fault=fails; : > $D/struck ;;
+  *)
+    [ -e $D/struck ] && [ "$fault" = breaks ] || exec ${real} "$@"
+    fault=fails ;;
 esac
 case "$fault" in
   fails) echo "${COMPLAINT}" >&2; exit 1 ;;
-  "fails late") ${real} "$@"; echo "${COMPLAINT}" >&2; exit 1 ;;
+  "fails late"|breaks) ${real} "$@"; echo "${COMPLAINT}" >&2; exit 1 ;;
   lies) head -c 100000 /dev/urandom; exit 0 ;;
   "is killed") kill -9 $$ ;;
   "is killed late") ${real} "$@"; kill -9 $$ ;;

@@ -16,6 +16,7 @@ import { type Step, stepName, stepsOf } from "./steps.ts";
 const FAULTS: readonly Fault[] = [
   "fails",
   "fails late",
+  "breaks",
   "lies",
   "is killed",
   "is killed late",
