@@ -56,13 +56,14 @@ for (const name of ["runc", "crun"]) {
 
     it("are devices that belong to the user, where that is configured", async () => {
       const input = {
-        annotations: { "devices.crio.io": "/dev/null:/dev/asked:rw" },
+        // Not /dev/null: crun gives the host's own to a container's user whose input it is.
+        annotations: { "devices.crio.io": "/dev/zero:/dev/asked:rw" },
         security: { ...NO_SECURITY, runAsUser: 1234, runAsGroup: 4321 },
       };
       const owner = (deviceOwnershipFromSecurityContext: boolean) =>
         output("stat -c %u:%g /dev/asked", {
           input,
-          defaults: { allowedDevices: ["/dev/null"], deviceOwnershipFromSecurityContext },
+          defaults: { allowedDevices: ["/dev/zero"], deviceOwnershipFromSecurityContext },
         });
       assert.equal(await owner(true), "1234:4321\n");
       assert.equal(await owner(false), "0:0\n");
