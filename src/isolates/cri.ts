@@ -18,7 +18,7 @@ import { createStats } from "../stats/mod.ts";
 import { beginRun, endRun } from "./clean_shutdown.ts";
 import type { Installation } from "./messages.ts";
 import { podMetrics } from "./pod_metrics.ts";
-import { podOptions, specDefaults } from "./options.ts";
+import { hostPortOptions, podOptions, specDefaults } from "./options.ts";
 import { openRepairedStore } from "./repair.ts";
 import { writeVersion } from "./version_file.ts";
 import { wipeDue, wipePods } from "./wipe.ts";
@@ -55,6 +55,7 @@ export async function startCri(
       cacheDir: "/var/lib/cni",
       owner: config.crio.root,
       statusGracePeriodMs: config.network.cni_status_grace_period,
+      hostPorts: hostPortOptions(config),
     }),
   );
   const handlers = await loadHandlers({
@@ -69,6 +70,7 @@ export async function startCri(
     pinned: [config.image.pause_image, ...config.image.pinned_images],
     registries: registriesFiles(config),
     credentials: credentialOptions(config),
+    artifactMounts: config.image.oci_artifact_mount_support ? "supported" : "refused",
     userOf: (imageId) => pods.imageUser(imageId),
   });
   const stats = createStats(cgroups);

@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import type { CgroupDriver } from "../cgroup/mod.ts";
 import type { Config, WorkloadConfig } from "../config/mod.ts";
 import { CridError } from "../failure/mod.ts";
+import type { HostPortOptions } from "../network/mod.ts";
 import type { IdMaps, SpecDefaults } from "../oci/mod.ts";
 import { parseIdMaps, type PodOptions, type Workload } from "../pod/mod.ts";
 import type { StoreOptions } from "../storage/mod.ts";
@@ -21,6 +23,13 @@ export function storeOptions({ crio }: Pick<Config, "crio">): StoreOptions {
     imageStore: crio.imagestore,
     options: crio.storage_option,
   };
+}
+
+/** Host ports that no CNI plugin maps; each crid of the node, by its storage root, has its own table. */
+export function hostPortOptions({ crio, runtime }: Config): HostPortOptions | undefined {
+  if (runtime.disable_hostport_mapping) return undefined;
+  const instance = createHash("sha256").update(crio.root).digest("hex").slice(0, 8);
+  return { table: `crid_hostports_${instance}` };
 }
 
 /** What the configuration and the host add to every container's spec. */

@@ -57,7 +57,7 @@ export class ResultCache {
       result,
       ...(this.#owner === "" ? {} : { owner: this.#owner }),
     };
-    const path = `${this.#directory}/${config.name}-${containerId}-${ifName}`;
+    const path = this.#path(config, attachment);
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       // Its own name is none that the cache would read: a crash leaves a file that does no harm.
@@ -83,6 +83,15 @@ export class ResultCache {
   /** Forgets an attachment; gone already is fine. */
   remove({ path }: CachedAttachment): void {
     rmSync(path, { force: true });
+  }
+
+  /** Forgets what {@linkcode ResultCache.write} has written, if it has. */
+  forget(config: NetworkConfig, attachment: Attachment): void {
+    rmSync(this.#path(config, attachment), { force: true });
+  }
+
+  #path({ name }: NetworkConfig, { containerId, ifName }: Attachment): string {
+    return `${this.#directory}/${name}-${containerId}-${ifName}`;
   }
 
   #read(wanted: (name: string) => boolean): readonly CachedAttachment[] {

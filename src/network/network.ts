@@ -9,16 +9,11 @@ import {
   safeCapabilities,
 } from "./attachment.ts";
 import { type Attachment, type CachedAttachment, ResultCache } from "./cache.ts";
-import {
-  addChain,
-  ChainError,
-  checkChain,
-  collectChainGarbage,
-  deleteChain,
-  hasCapability,
-} from "./chain.ts";
+import { addChain, ChainError, checkChain, collectChainGarbage, deleteChain } from "./chain.ts";
 import type { NetworkConfig } from "./configuration.ts";
 import { ConfigurationDirectory } from "./configuration_directory.ts";
+import { HostPorts } from "./host_ports/host_ports.ts";
+import { unmappedPorts } from "./host_ports/mappings.ts";
 import type { JsonObject } from "./json.ts";
 import type { PluginHost } from "./plugin.ts";
 import { Readiness } from "./readiness.ts";
@@ -62,6 +57,8 @@ class CniNetwork implements Network {
   readonly #directory: ConfigurationDirectory;
   readonly #cache: ResultCache;
   readonly #readiness: Readiness;
+  /** `undefined` where plugins alone map host ports. */
+  readonly #hostPorts: HostPorts | undefined;
   /** CNI spec: a runtime must not run two commands for one container at the same time. */
   readonly #turns = new Turns();
 
@@ -72,6 +69,8 @@ class CniNetwork implements Network {
     this.#host = { directories: options.pluginDirs, env: options.env };
     this.#directory = new ConfigurationDirectory(options.confDir);
     this.#cache = new ResultCache(options.cacheDir, this.#owner);
+    const { hostPorts } = options;
+    this.#hostPorts = hostPorts && new HostPorts(hostPorts.table, hostPorts.nft);
     this.#readiness = new Readiness({
       select: () => this.#network(),
       changed: () => this.#directory.changed,
@@ -101,10 +100,13 @@ class CniNetwork implements Network {
 
   tearDown(pod: NetworkPod, signal?: AbortSignal): Promise<void> {
     return this.#turns.take(pod.id, async () => {
-      const cached = this.#cache.of(pod.id);
-      if (cached.length > 0) {
+      try {
+        await this.#hostPorts?.remove(pod.id);
+      } finally {
+        const cached = this.#cache.of(pod.id);
         for (const entry of cached) await this.#deleteCached(entry, livingNetns(pod.netns), signal);
-      } else await this.#deleteUnknown(pod, signal);
+        if (cached.length === 0) await this.#deleteUnknown(pod, signal);
+      }
     });
   }
 
@@ -140,7 +142,10 @@ class CniNetwork implements Network {
         await this.#collect(entry);
       }
     };
-    await Promise.all(Array.from({ length: COLLECTORS }, collect));
+    await Promise.all([
+      this.#restoreHostPorts(isKnown),
+      ...Array.from({ length: COLLECTORS }, collect),
+    ]);
     await this.#tellPlugins(pods);
   }
 
@@ -159,24 +164,45 @@ class CniNetwork implements Network {
     const attachment = attach(pod, capabilityArguments(pod));
     for (const stale of this.#cache.of(pod.id)) await this.#deleteCached(stale, "", signal);
     log.info(`Adding pod ${fullName(pod)} to CNI network ${described(config)}`, { id: pod.id });
-    const unmapped = attachment.capabilities.portMappings !== undefined &&
-      !hasCapability(config, "portMappings");
-    if (unmapped) {
-      log.warn(
-        `Host ports of pod ${fullName(pod)} are not mapped: no plugin of CNI network ` +
-          `"${config.name}" has the portMappings capability`,
-        { id: pod.id },
-      );
-    }
+    let result: JsonObject | undefined;
     try {
       using limit = deadline("CNI ADD", this.#limits.add, signal);
-      const result = await addChain(config, attachment, this.#host, limit.signal);
+      result = await addChain(config, attachment, this.#host, limit.signal);
       this.#cache.write(config, attachment, result);
+      await this.#mapHostPorts(config, attachment, result);
       return toNetworkResult(result);
     } catch (error) {
-      const made = error instanceof ChainError ? error.result : undefined;
+      this.#cache.forget(config, attachment);
+      const made = error instanceof ChainError ? error.result : result;
       await this.#takeBack(config, attachment, made);
       throw wrapError(`add pod ${fullName(pod)} to CNI network "${config.name}"`, error);
+    }
+  }
+
+  async #mapHostPorts(
+    config: NetworkConfig,
+    attachment: Attachment,
+    result: JsonObject,
+  ): Promise<void> {
+    const unmapped = unmappedPorts({ attachment, config, result });
+    if (unmapped.ports.length === 0) return;
+    if (this.#hostPorts !== undefined) return await this.#hostPorts.add(unmapped);
+    log.warn(
+      `Host ports of pod ${unmapped.name} are not mapped: no plugin of CNI network ` +
+        `"${config.name}" has the portMappings capability`,
+      { id: unmapped.id },
+    );
+  }
+
+  /** What is in the kernel may be from before a crash. */
+  async #restoreHostPorts(isKnown: (entry: CachedAttachment) => boolean): Promise<void> {
+    const living = this.#cache.all().filter((entry) =>
+      isKnown(entry) && isPodNetwork(entry) && livingNetns(entry.attachment.netns) !== ""
+    );
+    try {
+      await this.#hostPorts?.replace(living.map(unmappedPorts));
+    } catch (error) {
+      log.warn(`Mapping host ports anew: ${errorMessage(error)}`);
     }
   }
 

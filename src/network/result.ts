@@ -81,6 +81,8 @@ function familyOf(address: string): "4" | "6" {
 interface ResultAddress {
   /** Without prefix length. */
   readonly address: string;
+  /** Length of the network's prefix; of the whole address when the plugin tells none. */
+  readonly prefix: number;
   readonly interface: { readonly name: string; readonly inSandbox: boolean } | undefined;
 }
 
@@ -89,8 +91,10 @@ function resultAddresses(result: JsonObject): readonly ResultAddress[] {
   const source = isAtLeast(stringOf(result, "cniVersion"), "0.3.0") ? result : fromFamilies(result);
   return objectsOf(source, "ips").map((ip) => {
     const link: unknown = typeof ip.interface === "number" ? interfaces[ip.interface] : undefined;
+    const [address = "", prefix = ""] = stringOf(ip, "address").split("/");
     return {
-      address: stringOf(ip, "address").split("/")[0] ?? "",
+      address,
+      prefix: /^\d{1,3}$/.test(prefix) ? Number(prefix) : address.includes(":") ? 128 : 32,
       interface: isObject(link)
         ? { name: stringOf(link, "name"), inSandbox: stringOf(link, "sandbox") !== "" }
         : undefined,
@@ -103,6 +107,14 @@ function resultAddresses(result: JsonObject): readonly ResultAddress[] {
  * interface, then those on other interfaces of the sandbox. The host's own are none of the pod's.
  */
 export function podAddresses(result: JsonObject, ifName: string): readonly string[] {
+  return [...new Set(podNetworks(result, ifName).map(({ address }) => address))];
+}
+
+/** {@linkcode podAddresses} with the lengths of their prefixes. */
+export function podNetworks(
+  result: JsonObject,
+  ifName: string,
+): readonly Pick<ResultAddress, "address" | "prefix">[] {
   const rank = ({ interface: link }: ResultAddress) => {
     if (link === undefined) return 1;
     if (!link.inSandbox) return undefined;
@@ -110,7 +122,7 @@ export function podAddresses(result: JsonObject, ifName: string): readonly strin
   };
   const ranked = resultAddresses(result).flatMap((each) => {
     const own = rank(each);
-    return own === undefined ? [] : [{ address: each.address, rank: own }];
+    return own === undefined ? [] : [{ ...each, rank: own }];
   });
-  return [...new Set(ranked.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address))];
+  return ranked.toSorted((a, b) => a.rank - b.rank);
 }

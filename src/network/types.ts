@@ -62,10 +62,19 @@ export interface NetworkOptions {
    * says so. 0: as CRI-O then does, what was ready once stays ready. Missing: said at once.
    */
   readonly statusGracePeriodMs?: number;
+  /** How host ports are mapped that no plugin of the network maps. Missing: not at all. */
+  readonly hostPorts?: HostPortOptions | undefined;
   /** What plugins inherit besides the `CNI_` variables. Default: `PATH`. */
   readonly env?: Readonly<Record<string, string>>;
   /** Milliseconds for a whole chain. */
   readonly limits?: Partial<NetworkLimits>;
+}
+
+export interface HostPortOptions {
+  /** Name of the nftables tables; nobody else's on the node. */
+  readonly table: string;
+  /** The program nft(8). Default: `nft` in the search path. */
+  readonly nft?: string;
 }
 
 /** Milliseconds that one command may take along the whole chain. */

@@ -35,7 +35,6 @@ export const NETWORK = {
     default: 0,
     flag: "cni-status-grace-period",
     env: ["CNI_STATUS_GRACE_PERIOD"],
-    built: false,
     check: notNegative("cni_status_grace_period"),
     doc: "How long the network may be unhealthy before the node is reported as not ready; 0s " +
       "never takes a ready network back.",

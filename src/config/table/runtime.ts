@@ -464,9 +464,9 @@ export const RUNTIME = {
     default: false,
     flag: "disable-hostport-mapping",
     env: ["DISABLE_HOSTPORT_MAPPING"],
-    built: false,
-    without: true,
-    doc: "Whether crid leaves host ports to the CNI plugins alone.",
+    doc:
+      "Whether crid leaves host ports to the CNI plugins alone. Otherwise it maps those that no " +
+      "plugin of the network maps, with nft.",
   },
   timezone: {
     type: "string",
