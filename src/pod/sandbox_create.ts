@@ -1,5 +1,6 @@
 import { join } from "@std/path";
-import { together, type Unwind } from "../failure/mod.ts";
+import { CridError, together, type Unwind } from "../failure/mod.ts";
+import type { RuntimeHandler } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import { handlerNamed, type PodContext, unwindOf } from "./context.ts";
 import { removeIfAny, writeFileAtomic } from "./files.ts";
@@ -34,6 +35,7 @@ export async function makeSandbox(
   const name = sandboxName(asked.metadata);
   if (asked.security.namespaces.network !== "node") await waitForNetwork(context, name);
 
+  await checkMemory(context, asked.cgroupParent, handler);
   const { store, cgroups } = context;
   const id = newId();
   const createdAt = now();
@@ -107,6 +109,25 @@ function plan(
     shmPath: namespaces.ipc === "node" ? "/dev/shm" : join(runDir, "shm"),
     hasInfra: namespaces.pid === "pod" || !context.options.dropInfra,
   };
+}
+
+/**
+ * The kubelet has made the pod's cgroup with its limit; no container could start below it.
+ *
+ * @throws {CridError} `invalid_argument` with CRI-O's words.
+ */
+async function checkMemory(
+  { cgroups }: PodContext,
+  parent: string,
+  { minimumMemory }: RuntimeHandler,
+): Promise<void> {
+  if (parent === "") return;
+  const limit = (await cgroups.stats(cgroups.parent(parent)))?.memory.limit ?? 0;
+  if (limit === 0 || limit >= minimumMemory) return;
+  throw new CridError(
+    "invalid_argument",
+    `pod set memory limit ${limit} too low; should be at least ${minimumMemory} bytes`,
+  );
 }
 
 /** Blocks until CNI is configured: the kubelet starts pods before the network plugin has come up. */

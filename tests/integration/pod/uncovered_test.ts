@@ -1,0 +1,185 @@
+/**
+ * What critest asks nothing about and no other file here has: see the kubelet's view of each.
+ *
+ * @module
+ */
+import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "@std/path";
+import { NamespaceMode, Signal } from "../../../src/gen/runtime/v1/api.ts";
+import {
+  containerConfig,
+  type Crid,
+  execShell,
+  exited,
+  isolate,
+  isServiceError,
+  podConfig,
+  runContainer,
+  runPod,
+  startCrid,
+  startImageRegistry,
+} from "../../harness/mod.ts";
+
+/** Below what any handler but crun wants. */
+const LITTLE_MEMORY = 1 << 20;
+const IDS = { hostId: 200_000, containerId: 0, length: 65_536 };
+
+describe("a node asked for what critest does not ask", () => {
+  const stack = new AsyncDisposableStack();
+  let crid: Crid;
+
+  before(async () => {
+    const isolation = stack.use(await isolate());
+    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
+    crid = stack.use(await startCrid({ registry: registry.host, isolation }));
+  });
+  after(() => stack.disposeAsync());
+  afterEach(async () => {
+    await crid.removePods();
+    assert.deepEqual(await crid.leftovers(), []);
+  });
+
+  it("takes a runtime configuration and goes on", async () => {
+    const { runtime } = crid.client;
+    const networkConfig = { podCidr: "10.1.2.0/24" };
+    assert.deepEqual(
+      await runtime.updateRuntimeConfig({ runtimeConfig: { networkConfig } }),
+      {},
+    );
+  });
+
+  it("tells what one pod uses, and what those that are asked for use", async () => {
+    const { runtime } = crid.client;
+    const config = podConfig(crid, { labels: { app: "web" } });
+    const [pod, other] = [await runPod(crid, config), await runPod(crid, podConfig(crid))];
+    const container = await runContainer(crid, pod, config, containerConfig());
+    const { stats } = await runtime.podSandboxStats({ podSandboxId: pod.slice(0, 13) });
+    assert.equal(stats!.attributes!.id, pod);
+    assert.equal(stats!.attributes!.metadata!.name, config.metadata!.name);
+    assert.deepEqual(stats!.linux!.containers.map(({ attributes }) => attributes!.id), [container]);
+    assert.ok(stats!.linux!.cpu!.usageCoreNanoSeconds!.value > 0n);
+    assert.ok(stats!.linux!.memory!.workingSetBytes!.value > 0n);
+    assert.ok(stats!.linux!.process!.processCount!.value >= 1n);
+    assert.equal(stats!.linux!.network!.defaultInterface!.name, "eth0");
+    const listed = async (filter: object) =>
+      (await runtime.listPodSandboxStats({ filter })).stats.map(({ attributes }) => attributes!.id);
+    assert.deepEqual(await listed({ labelSelector: { app: "web" } }), [pod]);
+    assert.deepEqual(await listed({ id: other }), [other]);
+    assert.deepEqual((await listed({})).toSorted(), [pod, other].toSorted());
+    await assert.rejects(
+      runtime.podSandboxStats({ podSandboxId: "f".repeat(64) }),
+      (error) => isServiceError(error) && error.code === 5,
+    );
+  });
+
+  it("tells what its images take, where, and more after a pull", async () => {
+    const { image } = crid.client;
+    for (const { id } of (await image.listImages({})).images) {
+      await image.removeImage({ image: { image: id } });
+    }
+    const info = async () => {
+      const { imageFilesystems, containerFilesystems } = await image.imageFsInfo({});
+      assert.equal(imageFilesystems.length, 1);
+      assert.equal(containerFilesystems.length, 1);
+      return imageFilesystems[0]!;
+    };
+    const empty = await info();
+    assert.ok(empty.fsId!.mountpoint.startsWith(crid.node.storageRoot), empty.fsId!.mountpoint);
+    assert.ok(existsSync(empty.fsId!.mountpoint));
+    await image.pullImage({ image: containerConfig().image });
+    const full = await info();
+    assert.ok(full.timestamp > empty.timestamp);
+    assert.ok(full.usedBytes!.value > empty.usedBytes!.value);
+    assert.ok(full.inodesUsed!.value > empty.inodesUsed!.value);
+  });
+
+  it("stops a container with the signal that its config names", async () => {
+    const config = podConfig(crid);
+    const pod = await runPod(crid, config);
+    const script = "trap 'exit 42' USR1; trap 'exit 1' TERM; while :; do sleep 0.05; done";
+    const command = ["sh", "-c", script];
+    const asked = containerConfig({ command, stopSignal: Signal.SIGUSR1 });
+    const containerId = await runContainer(crid, pod, config, asked);
+    const { runtime } = crid.client;
+    // The trap is set when the shell has a child.
+    await execShell(crid, containerId, "until pgrep sleep; do :; done");
+    const { status } = await runtime.containerStatus({ containerId });
+    assert.equal(status!.stopSignal, Signal.SIGUSR1);
+    await runtime.stopContainer({ containerId, timeout: 30n });
+    assert.equal((await exited(crid, containerId)).exitCode, 42);
+  });
+
+  it("gives a container the devices that its config names, with their permissions", async () => {
+    const config = podConfig(crid);
+    const pod = await runPod(crid, config);
+    const devices = [
+      { containerPath: "/dev/nothing", hostPath: "/dev/null", permissions: "rw" },
+      { containerPath: "/dev/nought", hostPath: "/dev/zero", permissions: "r" },
+    ];
+    const asked = containerConfig({ devices });
+    const container = await runContainer(crid, pod, config, asked);
+    const script = "echo lost > /dev/nothing && head -c 3 /dev/nought | wc -c; ls -l /dev/nothing";
+    const { stdout } = await execShell(crid, container, script);
+    assert.match(stdout, /^3\nc.*1, +3 .*\/dev\/nothing\n$/);
+  });
+
+  it("mounts volumes into user namespaces as their ids outside say, and refuses id maps of mounts", async () => {
+    const userns = { mode: NamespaceMode.POD, uids: [IDS], gids: [IDS] };
+    const namespaceOptions = { pid: NamespaceMode.CONTAINER, usernsOptions: userns };
+    const linux = { securityContext: { namespaceOptions } };
+    const config = podConfig(crid, { linux });
+    const pod = await runPod(crid, config);
+    const [own, foreign] = ["own", "foreign"].map((name) => join(crid.node.directory, name));
+    for (const path of [own!, foreign!]) await Deno.mkdir(path);
+    await Deno.chown(own!, IDS.hostId, IDS.hostId);
+    const mounts = [
+      { containerPath: "/own", hostPath: own! },
+      { containerPath: "/foreign", hostPath: foreign! },
+    ];
+    const container = await runContainer(crid, pod, config, containerConfig({ mounts, linux }));
+    const script = "echo mine > /own/file && stat -c %u /own /own/file /foreign; echo > /foreign/x";
+    const { stdout, exitCode } = await execShell(crid, container, script);
+    assert.equal(stdout, "0\n0\n65534\n");
+    assert.notEqual(exitCode, 0);
+    assert.equal((await Deno.stat(join(own!, "file"))).uid, IDS.hostId);
+    const mapped = [{ ...mounts[0]!, uidMappings: [IDS], gidMappings: [IDS] }];
+    const { runtimeHandlers } = await crid.client.runtime.status({});
+    // Which runtime the test has decides; both answers are right.
+    const canMap = runtimeHandlers.some(({ name, features }) =>
+      name === "" && features?.userNamespaces === true
+    );
+    assert.ok(canMap);
+    const asked = containerConfig({ metadata: { name: "mapped" }, mounts: mapped, linux });
+    const outcome = await runContainer(crid, pod, config, asked).catch((error) => error);
+    if (typeof outcome !== "string") {
+      assert.match(String(outcome), /idmap mounts specified but OCI runtime does not support them/);
+    }
+  });
+
+  it("refuses a pod whose cgroup has too little memory for any container", async () => {
+    const parent = `${crid.node.cgroupParent}/small`;
+    const hierarchy = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].find(existsSync)!;
+    const directory = join(hierarchy, parent);
+    await Deno.mkdir(directory, { recursive: true });
+    try {
+      const file = ["memory.limit_in_bytes", "memory.max"].find((name) =>
+        existsSync(join(directory, name))
+      );
+      assert.ok(file !== undefined, "the memory controller is not there");
+      await Deno.writeTextFile(join(directory, file), String(LITTLE_MEMORY));
+      const config = podConfig(crid, { linux: { cgroupParent: parent } });
+      await assert.rejects(
+        runPod(crid, config),
+        (error) =>
+          isServiceError(error) && error.code === 3 &&
+          error.details ===
+            `pod set memory limit ${LITTLE_MEMORY} too low; should be at least 12582912 bytes`,
+      );
+      assert.deepEqual((await crid.client.runtime.listPodSandbox({})).items, []);
+    } finally {
+      await Deno.remove(directory);
+    }
+  });
+});
