@@ -3,8 +3,7 @@
  *
  * Connects to a monitor's attach socket (ours or conmon's), which is SOCK_SEQPACKET, and bridges it
  * to plain streams: stdin becomes packets, packets of the container's stdout and stderr go to ours.
- * fd 3 gets one line when the connection stands, or what went wrong. Ends with the connection, with
- * CLIENT_STALLED when the client took nothing for so long that it would have stopped the container.
+ * Ends with the connection, or in one of the ways of `enum end`.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +21,13 @@
 #include "../base/failure.h"
 #include "../base/programs.h"
 
+enum end {
+    END = 0,
+    CLIENT_STALLED = 3, /* it took nothing for so long that it would have stopped the container */
+    NOT_CONNECTED = 4,
+};
+
 enum {
-    REPORT_FD = 3,
-    CLIENT_STALLED = 3,
     INPUT_MAX = 32768,          /* conmon cuts longer packets */
     PACKET_MAX = 65536,         /* both monitors send 8 kB at most */
     BUFFER = 4 * PACKET_MAX,
@@ -121,7 +124,7 @@ static bool has_room(const struct buffer *buffer) {
 }
 
 /* The connection is over: what the client has not taken yet, as long as it takes something. */
-static int finish(struct buffer *out, struct buffer *err) {
+static enum end finish(struct buffer *out, struct buffer *err) {
     while (waiting(out) + waiting(err) > 0) {
         struct pollfd fds[] = {
             {.fd = waiting(out) > 0 ? out->fd : -1, .events = POLLOUT},
@@ -133,7 +136,7 @@ static int finish(struct buffer *out, struct buffer *err) {
         if (fds[0].revents != 0) flush(out);
         if (fds[1].revents != 0) flush(err);
     }
-    return 0;
+    return END;
 }
 
 static long long now_ms(void) {
@@ -142,9 +145,11 @@ static long long now_ms(void) {
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-static int bridge(int socket) {
+static enum end bridge(int socket) {
     static struct input input;
-    static struct buffer out = {.fd = STDOUT_FILENO}, err = {.fd = STDERR_FILENO};
+    static struct buffer out, err; /* without a value: zeros are not in the file */
+    out.fd = STDOUT_FILENO;
+    err.fd = STDERR_FILENO;
     long long taken_at = now_ms(); /* when the client has last taken something, or need not */
     for (;;) {
         bool room = has_room(&out) && has_room(&err);
@@ -159,9 +164,9 @@ static int bridge(int socket) {
         };
         if (poll(fds, 4, room ? -1 : STALL_MS) < 0) {
             if (errno == EINTR) continue;
-            return 1;
+            return NOT_CONNECTED;
         }
-        if (fds[2].revents & POLLERR && fds[3].revents & POLLERR) return 0;
+        if (fds[2].revents & POLLERR && fds[3].revents & POLLERR) return END;
         if (fds[2].revents & POLLERR) out.fd = -1;
         if (fds[3].revents & POLLERR) err.fd = -1;
         bool taken = flush(&out);
@@ -185,11 +190,9 @@ int attach_main(int argc, char **argv) {
     }
     _cleanup_close_ int socket = connect_to(argv[1], &failure);
     if (socket < 0) {
-        dprintf(REPORT_FD, "%s\n", failure.text);
-        return 1;
+        fprintf(stderr, "attach: %s\n", failure.text);
+        return NOT_CONNECTED;
     }
-    dprintf(REPORT_FD, "connected\n");
-    close(REPORT_FD);
     fcntl(STDOUT_FILENO, F_SETFL, O_WRONLY | O_NONBLOCK);
     fcntl(STDERR_FILENO, F_SETFL, O_WRONLY | O_NONBLOCK);
     return bridge(socket);

@@ -1,5 +1,5 @@
 /*
- * start [-k] [-p] [-j CGROUP] [-u] [-w PIDFILE [-c CGROUP]] -- PROGRAM [ARGUMENT...]
+ * start [-k] [-p] [-j CGROUP] [-u] [-a CPU] [-w PIDFILE [-c CGROUP]] -- PROGRAM [ARGUMENT...]
  *
  * Runs PROGRAM in a session of its own. Forking from crid copies the page tables of a JavaScript
  * runtime, some milliseconds each time; crid starts this with vfork and it does the rest.
@@ -15,17 +15,19 @@
 #include <unistd.h>
 
 #include "../base/programs.h"
+#include "affinity.h"
 
 int parse_start(int argc, char **argv, struct start_request *request, struct failure *failure) {
     int option;
-    while ((option = getopt(argc, argv, "+c:j:kpuw:")) != -1) {
+    while ((option = getopt(argc, argv, "+a:c:j:kpuw:")) != -1) {
         if (option == 'k') request->dies_with_parent = true;
         else if (option == 'p') request->pipes = true;
         else if (option == 'u') request->hide_unified = true;
         else if (option == 'w') request->pid_file = optarg;
         else if (option == 'j') request->own_cgroup = optarg;
         else if (option == 'c') request->cgroup = optarg;
-        else return fail(failure, 0, "unknown option");
+        else if (option != 'a') return fail(failure, 0, "unknown option");
+        else if (parse_cpu(optarg, &request->cpu, failure) < 0) return -1;
     }
     if (optind >= argc) return fail(failure, 0, "no program given");
     if (request->pipes && request->pid_file != NULL) return fail(failure, 0, "-p and -w together");
@@ -47,7 +49,7 @@ static int move_pipes(struct failure *failure) {
 }
 
 static int start(int argc, char **argv, struct failure *failure) {
-    struct start_request request = {0};
+    struct start_request request = {.cpu = ANY_CPU};
     pid_t parent = getppid();
     if (parse_start(argc, argv, &request, failure) < 0) return -1;
     if (request.dies_with_parent) {
@@ -57,6 +59,7 @@ static int start(int argc, char **argv, struct failure *failure) {
     }
     setsid(); /* fails only for the leader of a group, which has what it needs */
     if (request.own_cgroup != NULL) join_cgroup(request.own_cgroup, getpid());
+    pin_to_cpu(0, request.cpu);
     if (request.hide_unified && hide_unified(failure) < 0) return -1;
     if (request.pid_file != NULL) return run_and_wait(&request, failure);
     if (request.pipes && move_pipes(failure) < 0) return -1;

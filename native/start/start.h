@@ -13,6 +13,7 @@ struct start_request {
     bool hide_unified;     /* -u: no /sys/fs/cgroup/unified for the program */
     const char *pid_file;  /* -w: wait for the process named there */
     const char *cgroup;    /* -c: with -w, the cgroup that the process is moved to */
+    int cpu;               /* -a: the one that the program and the process run on */
     char **program;        /* its arguments too, ends with NULL */
 };
 

@@ -1,11 +1,12 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "../base/cleanup.h"
+#include "../base/empty_input.h"
+#include "affinity.h"
 #include "left.h"
 #include "start.h"
 
@@ -14,9 +15,8 @@ static pid_t run_program(char **program, const sigset_t *mask) {
     if (pid != 0) return pid;
     setpgid(0, 0);
     sigprocmask(SIG_SETMASK, mask, NULL);
-    int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0) _exit(126);
-    if (null > STDERR_FILENO) close(null);
+    int empty = open_empty_input();
+    if (empty < 0 || dup2(empty, STDIN_FILENO) < 0) _exit(126);
     execvp(program[0], program);
     _exit(errno == ENOENT ? 127 : 126);
 }
@@ -34,8 +34,9 @@ int run_and_wait(const struct start_request *request, struct failure *failure) {
     for (;;) {
         int result;
         int end = reap_left(&left, request->pid_file, &result, failure);
-        if (left.process != 0 && request->cgroup != NULL && !placed) {
-            join_cgroup(request->cgroup, left.process);
+        if (left.process != 0 && !placed) {
+            if (request->cgroup != NULL) join_cgroup(request->cgroup, left.process);
+            pin_to_cpu(left.process, request->cpu);
             placed = true;
         }
         if (end != 0) return end > 0 ? result : -1;

@@ -77,6 +77,7 @@ export {
   run,
   type RunOptions,
   type RunResult,
+  signalChild,
   start,
   type StartOptions,
   startThrough,

@@ -203,6 +203,19 @@ export function killGroup(child: ChildProcess): void {
   }
 }
 
+/**
+ * Sends a signal to a child; one that has ended is no error. Not by ChildProcess.kill(), after which
+ * every end looks like the signal's.
+ */
+export function signalChild(child: ChildProcess, name: "SIGTERM" | "SIGKILL"): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(child.pid, name);
+  } catch {
+    // ESRCH: it has only just ended.
+  }
+}
+
 /** Reads a stream to its end, keeps the first `limit` bytes. */
 function collect(stream: Readable, limit: number): { bytes: Promise<Uint8Array>; stop(): void } {
   const chunks: Uint8Array[] = [];

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Duplex, Readable, Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
-import { exit } from "../linux/mod.ts";
+import { exit, signalChild } from "../linux/mod.ts";
 import type { CommandStreams, TerminalSize, WantedStreams } from "./command_streams.ts";
 import { resizeTerminal } from "./monitor_control.ts";
 import { type OutputPipe, outputPipe } from "./output_pipe.ts";
@@ -19,10 +19,9 @@ export interface AttachRequest extends WantedStreams {
   readonly leaveAfterInput: boolean;
 }
 
-/** The native helper's exit code for a client that took nothing. */
+/** The native helper's exit codes for a client that took nothing, and a monitor that is not there. */
 const STALLED = 3;
-/** Descriptor on which the helper says how connecting went. */
-const REPORT = 3;
+const NOT_CONNECTED = 4;
 /** How long the answer to the last input may take when the attachment ends with that. */
 const ANSWER_MS = 300;
 
@@ -31,42 +30,19 @@ const ANSWER_MS = 300;
  * the container wrote before is not repeated. A client that reads nothing for some seconds is let go,
  * so that the container need not wait for it.
  *
- * @throws {CridError} `unavailable` when the monitor does not answer.
+ * That the monitor does not answer shows when the streams end: `unavailable`.
  */
-export async function attach(request: AttachRequest): Promise<CommandStreams> {
+export function attach(request: AttachRequest): CommandStreams {
   const { handler, attachDir, id } = request;
   const child = spawn(handler.native, ["attach", join(attachDir, id, "attach")], {
     env: {},
     stdio: [
       request.stdin ? "pipe" : "ignore",
-      request.stdout || request.tty ? "pipe" : "ignore",
+      request.stdout ? "pipe" : "ignore",
       request.stderr && !request.tty ? "pipe" : "ignore",
-      "pipe",
     ],
   });
-  const outputs = [child.stdout, child.stderr].map((pipe) => pipe ? outputPipe(pipe) : undefined);
-  const ended = exit(child, handler.native);
-  const report = await said(child, ended);
-  if (report !== "connected") {
-    child.stdin?.destroy();
-    throw new CridError("unavailable", `attach to container ${id}: ${report}`);
-  }
-  return new Attachment(request, child, outputs, ended);
-}
-
-/** The helper's one line. */
-async function said(child: ChildProcess, ended: Promise<{ code: number }>): Promise<string> {
-  const report = child.stdio[REPORT] as Duplex;
-  report.on("error", () => {});
-  const line = new Promise<string>((resolve) => {
-    let text = "";
-    report.on("data", (bytes) => text += String(bytes));
-    report.once("close", () => resolve(text.trim()));
-    report.once("end", () => resolve(text.trim()));
-  });
-  const text = await Promise.race([line, ended.then(() => line)]);
-  report.destroy();
-  return text;
+  return new Attachment(request, child);
 }
 
 class Attachment implements CommandStreams {
@@ -75,38 +51,40 @@ class Attachment implements CommandStreams {
   readonly stderr: Readable | undefined;
   readonly ended: Promise<number>;
   readonly #child: ChildProcess;
-  readonly #outputs: readonly (OutputPipe | undefined)[];
+  readonly #outputs: readonly OutputPipe[];
   readonly #bundle: string;
   #size: TerminalSize | undefined;
   #resizing: Promise<void> | undefined;
 
-  constructor(
-    { id, bundle, leaveAfterInput }: AttachRequest,
-    child: ChildProcess,
-    outputs: readonly (OutputPipe | undefined)[],
-    ended: Promise<{ readonly code: number }>,
-  ) {
+  constructor({ id, handler, bundle, leaveAfterInput }: AttachRequest, child: ChildProcess) {
     this.#child = child;
-    this.#outputs = outputs;
     this.#bundle = bundle;
+    const pipes = [child.stdout, child.stderr].map((pipe) => pipe ? outputPipe(pipe) : undefined);
+    this.#outputs = pipes.filter((pipe) => pipe !== undefined);
     this.stdin = child.stdin ?? undefined;
-    [this.stdout, this.stderr] = outputs.map((pipe) => pipe?.output);
+    [this.stdout, this.stderr] = pipes.map((pipe) => pipe?.output);
     this.stdin?.on("error", () => {});
     if (leaveAfterInput) this.stdin?.once("finish", () => this.#leave());
-    this.ended = ended.then(async ({ code }) => {
-      this.stdin?.destroy();
-      await Promise.all(outputs.map((pipe) => pipe?.atEnd()));
-      if (code !== STALLED) return 0;
+    this.ended = this.#end(id, exit(child, handler.native));
+    this.ended.catch(() => {});
+  }
+
+  async #end(id: string, ended: Promise<{ readonly code: number }>): Promise<number> {
+    const { code } = await ended;
+    this.stdin?.destroy();
+    await Promise.all(this.#outputs.map((pipe) => pipe.atEnd()));
+    if (code === STALLED) {
       throw new CridError(
         "resource_exhausted",
         `attach to container ${id}: the client reads nothing; it would stop the container`,
       );
-    });
-    this.ended.catch(() => {});
+    }
+    if (code !== NOT_CONNECTED) return 0;
+    throw new CridError("unavailable", `attach to container ${id}: its monitor does not answer`);
   }
 
   async #leave(): Promise<void> {
-    await Promise.all(this.#outputs.map((pipe) => pipe?.atEnd(ANSWER_MS)));
+    await Promise.all(this.#outputs.map((pipe) => pipe.atEnd(ANSWER_MS)));
     this.kill();
   }
 
@@ -127,11 +105,11 @@ class Attachment implements CommandStreams {
 
   hangUp(): void {
     this.stdin?.destroy();
-    for (const pipe of this.#outputs) pipe?.destroy();
+    for (const pipe of this.#outputs) pipe.destroy();
     this.kill();
   }
 
   kill(): void {
-    this.#child.kill("SIGTERM");
+    signalChild(this.#child, "SIGTERM");
   }
 }

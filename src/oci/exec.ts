@@ -6,6 +6,7 @@ import { exit, killGroup } from "../linux/mod.ts";
 import { handlerEnvironment, lastMessage, runtimeCommand } from "./command.ts";
 import { ExecCgroup } from "./exec_cgroup.ts";
 import { capture, type Captured } from "./exec_output.ts";
+import { execFlags, execProcess } from "./exec_process.ts";
 import type { ExecSyncRequest, ExecSyncResult } from "./types.ts";
 
 /** What is kept of each stream; the rest is read and dropped, as CRI-O does. */
@@ -30,7 +31,7 @@ export async function execSync(request: ExecSyncRequest): Promise<ExecSyncResult
   const cgroup = ExecCgroup.create(request);
   try {
     // Synchronous: it is memory, /run, and each wait in the queue of a busy isolate costs more.
-    writeFileSync(files.spec, processSpec(request), { mode: 0o600 });
+    writeFileSync(files.spec, execProcess(request, { terminal: false }), { mode: 0o600 });
     const child = start(request, files, cgroup);
     return await finish(request, child, files.pid, cgroup);
   } finally {
@@ -39,16 +40,12 @@ export async function execSync(request: ExecSyncRequest): Promise<ExecSyncResult
   }
 }
 
-/** The container's own process with other arguments: user, capabilities, environment are the same. */
-function processSpec({ spec, args }: ExecSyncRequest): string {
-  return JSON.stringify({ ...spec.process, args, terminal: false });
-}
-
 function start(
-  { handler, id }: ExecSyncRequest,
+  request: ExecSyncRequest,
   files: { readonly spec: string; readonly pid: string },
   cgroup: ExecCgroup,
 ): ChildProcess {
+  const { handler, id } = request;
   const command = runtimeCommand({ ...handler, hideUnified: false }, [
     "exec",
     "--detach",
@@ -57,7 +54,7 @@ function start(
     ...cgroup.runtimeArguments,
     id,
   ]);
-  const flags = [...(handler.hideUnified ? ["-u"] : []), ...cgroup.starterArguments];
+  const flags = [...execFlags(request), ...cgroup.starterArguments];
   return spawn(handler.native, ["start", ...flags, "-w", files.pid, "--", ...command], {
     env: handlerEnvironment(handler),
     // The starter kills the command when its stdin closes: crid is gone then.

@@ -1,182 +1,118 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import type { Duplex, Readable, Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
-import { exit } from "../linux/mod.ts";
+import { exit, signalChild } from "../linux/mod.ts";
 import { handlerEnvironment, lastMessage, runtimeCommand } from "./command.ts";
-import type { CommandStreams, WantedStreams } from "./command_streams.ts";
-import { capture } from "./exec_output.ts";
+import type { CommandStreams, TerminalSize, WantedStreams } from "./command_streams.ts";
+import { execFlags, type ExecProcess, execProcess } from "./exec_process.ts";
 import { removeIfThere } from "./files.ts";
 import { type OutputPipe, outputPipe } from "./output_pipe.ts";
-import type { OciSpec, RuntimeHandler } from "./types.ts";
+import { StartGate } from "./start_gate.ts";
+import { TerminalInput } from "./terminal_input.ts";
 
 /** A command to run in a container for a client that is connected to its streams. */
-export interface ExecStreamRequest extends WantedStreams {
+export interface ExecStreamRequest extends WantedStreams, ExecProcess {
   readonly id: string;
-  readonly handler: RuntimeHandler;
   readonly bundle: string;
-  /** The container's spec; its process is copied with other arguments. */
-  readonly spec: OciSpec;
-  readonly args: readonly string[];
 }
-
-/** What is kept of a runtime's complaints. */
-const MAX_COMPLAINT = 64 * 1024;
-/** Descriptor of the native session's control stream. */
-const CONTROL = 3;
 
 /**
  * Starts a command in a container and connects its streams. The runtime detaches; without a terminal
  * the command's streams are our pipes, with one a native helper carries bytes between the terminal and
  * our pipes. The same helper is the command's parent and ends as it does.
  *
- * @throws {CridError} `unknown` with the runtime's words when the command could not be started.
+ * That the command cannot be started shows when its streams end: `unknown` with the runtime's words.
  */
-export async function execStream(request: ExecStreamRequest): Promise<CommandStreams> {
+export function execStream(request: ExecStreamRequest): CommandStreams {
   const base = join(request.bundle, `exec-${crypto.randomUUID()}`);
   const files = { spec: `${base}.json`, pid: `${base}.pid` };
-  try {
-    writeFileSync(files.spec, processSpec(request), { mode: 0o600 });
-    const child = start(request, files);
-    const ended = exit(child, request.handler.native);
-    const outputs = {
-      stdout: child.stdout === null ? undefined : outputPipe(child.stdout),
-      stderr: outputPipe(child.stderr!),
-    };
-    const pid = await started(request, child, outputs, ended);
-    return new Command(request, child, outputs, pid, ended);
-  } finally {
-    await removeIfThere(files.spec, files.pid);
-  }
+  writeFileSync(files.spec, execProcess(request, { terminal: request.tty }), { mode: 0o600 });
+  return new Command(request, start(request, files), files);
 }
 
-/** The container's own process with other arguments: user, capabilities, environment are the same. */
-function processSpec({ spec, args, tty }: ExecStreamRequest): string {
-  return JSON.stringify({ ...spec.process, args, terminal: tty });
+interface Files {
+  readonly spec: string;
+  readonly pid: string;
 }
 
-function start(
-  { handler, bundle, id, ...request }: ExecStreamRequest,
-  files: { readonly spec: string; readonly pid: string },
-): ChildProcess {
+/** No fourth descriptor: it would make starting a fork of this process with all its page tables. */
+function start(request: ExecStreamRequest, files: Files): ChildProcess {
+  const { handler, bundle, id, tty } = request;
   const command = runtimeCommand({ ...handler, hideUnified: false }, [
     "exec",
     "--detach",
     ...["--pid-file", files.pid],
     ...["--process", files.spec],
-    ...(request.tty ? ["--console-socket", "{console}"] : []),
+    ...(tty ? ["--console-socket", "{console}"] : []),
     id,
   ]);
-  const flags = [
-    ...(handler.hideUnified ? ["-u"] : []),
-    ...(request.tty ? ["-t", bundle] : []),
-  ];
-  const pipe = (wanted: boolean) => wanted ? "pipe" : "ignore";
+  const flags = [...execFlags(request), ...(tty ? ["-t", bundle] : [])];
   return spawn(handler.native, ["session", ...flags, "-w", files.pid, "--", ...command], {
     env: handlerEnvironment(handler),
-    // stderr has the runtime's words when it fails.
-    stdio: [pipe(request.stdin), pipe(request.stdout || request.tty), "pipe", "pipe"],
+    // Also those that nobody wants: the runtime gives its streams to the container's user, and what is
+    // ignored would be the host's /dev/null.
+    stdio: ["pipe", "pipe", "pipe"],
   });
-}
-
-/** Our ends of a command's outputs. */
-interface Outputs {
-  readonly stdout: OutputPipe | undefined;
-  /** With a terminal only the runtime writes there. */
-  readonly stderr: OutputPipe;
-}
-
-/** Waits until the command runs; its pid. Until then, stderr is the runtime's. */
-async function started(
-  { id }: ExecStreamRequest,
-  child: ChildProcess,
-  { stdout, stderr }: Outputs,
-  ended: Promise<{ readonly code: number }>,
-): Promise<number> {
-  const control = child.stdio[CONTROL] as Duplex;
-  control.on("error", () => {});
-  const told = new Promise<number | undefined>((resolve) => {
-    control.once("data", (line) => resolve(Number.parseInt(String(line), 10)));
-    control.once("close", () => resolve(undefined));
-  });
-  const pid = await Promise.race([told, ended.then(() => told)]);
-  if (pid !== undefined && pid > 0) return pid;
-  child.stdin?.destroy();
-  stdout?.destroy();
-  const complaint = capture(stderr.output, MAX_COMPLAINT);
-  const [{ code }] = await Promise.all([ended, complaint.ended]);
-  const words = lastMessage(new TextDecoder().decode(complaint.bytes()));
-  throw new CridError(
-    "unknown",
-    `exec in container ${id}: ${words || `the runtime ended with ${code}`}`,
-  );
-}
-
-/** An output that nobody wants is read all the same: the command is not to wait. */
-function wanted(pipe: OutputPipe | undefined, isWanted: boolean): Readable | undefined {
-  if (!isWanted) pipe?.output.resume();
-  return isWanted ? pipe?.output : undefined;
 }
 
 class Command implements CommandStreams {
-  readonly stdin: Writable | undefined;
+  readonly stdin: Writable | undefined = undefined;
   readonly stdout: Readable | undefined;
   readonly stderr: Readable | undefined;
   readonly ended: Promise<number>;
   readonly #child: ChildProcess;
-  readonly #outputs: Outputs;
-  readonly #pid: number;
-  #over = false;
+  readonly #terminal: TerminalInput | undefined;
+  readonly #gate: StartGate;
+  readonly #outputs: readonly OutputPipe[];
 
-  constructor(
-    request: WantedStreams,
-    child: ChildProcess,
-    outputs: Outputs,
-    pid: number,
-    ended: Promise<{ readonly code: number }>,
-  ) {
+  constructor(request: ExecStreamRequest, child: ChildProcess, files: Files) {
+    const { id, handler, tty } = request;
+    const ended = exit(child, handler.native);
     this.#child = child;
-    this.#outputs = outputs;
-    this.#pid = pid;
-    this.stdin = child.stdin ?? undefined;
-    this.stdout = wanted(outputs.stdout, request.stdout);
-    this.stderr = wanted(outputs.stderr, request.stderr && !request.tty);
+    this.#gate = new StartGate(files.pid, ended);
+    const input = child.stdin!;
+    const stdout = outputPipe(child.stdout!);
+    const stderr = outputPipe(child.stderr!, this.#gate);
+    this.#outputs = [stdout, stderr];
+    this.#terminal = tty ? new TerminalInput(input) : undefined;
     // A command may end without reading its input.
-    this.stdin?.on("error", () => {});
-    this.ended = this.#end(ended);
+    input.on("error", () => {});
+    if (request.stdin) this.stdin = this.#terminal ?? input;
+    // The end of a terminal's input would hang it up.
+    else if (!tty) input.end();
+    this.stdout = wanted(stdout, request.stdout);
+    this.stderr = wanted(stderr, request.stderr && !tty);
+    this.ended = this.#end(id, ended).finally(() => removeIfThere(files.spec, files.pid));
     this.ended.catch(() => {});
   }
 
-  async #end(ended: Promise<{ readonly code: number }>): Promise<number> {
+  async #end(id: string, ended: Promise<{ readonly code: number }>): Promise<number> {
     const { code } = await ended;
-    this.#over = true;
-    this.stdin?.destroy();
-    await Promise.all([this.#outputs.stdout?.atEnd(), this.#outputs.stderr.atEnd()]);
-    this.#child.stdio[CONTROL]?.destroy();
-    return code;
+    this.#child.stdin?.destroy();
+    await Promise.all(this.#outputs.map((pipe) => pipe.atEnd()));
+    if (this.#gate.started) return code;
+    const words = lastMessage(this.#gate.complaint) || `the runtime ended with ${code}`;
+    throw new CridError("unknown", `exec in container ${id}: ${words}`);
   }
 
-  resize({ width, height }: { readonly width: number; readonly height: number }): void {
-    if (width < 1 || height < 1) return; // clients send 0x0 when they do not know
-    const control = this.#child.stdio[CONTROL] as Duplex;
-    // A flood of sizes behind a helper that is busy: only those that fit are of use.
-    if (!control.destroyed && !control.writableNeedDrain) control.write(`${width} ${height}\n`);
+  resize(size: TerminalSize): void {
+    this.#terminal?.resize(size);
   }
 
   hangUp(): void {
-    this.stdin?.destroy();
-    this.#outputs.stdout?.destroy();
-    this.#outputs.stderr.destroy();
+    this.#child.stdin?.destroy();
+    for (const pipe of this.#outputs) pipe.destroy();
   }
 
   kill(): void {
-    if (this.#over) return;
-    try {
-      // The helper is its parent and lives: the pid is nobody else's.
-      Deno.kill(this.#pid, "SIGKILL");
-    } catch {
-      // It has just ended.
-    }
+    signalChild(this.#child, "SIGTERM");
   }
+}
+
+/** An output that nobody wants is read all the same: the command is not to wait. */
+function wanted(pipe: OutputPipe, isWanted: boolean): Readable | undefined {
+  if (!isWanted) pipe.output.resume();
+  return isWanted ? pipe.output : undefined;
 }

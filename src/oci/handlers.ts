@@ -98,6 +98,7 @@ async function loadHandler(
     defaultAnnotations: table.default_annotations,
     seccompProfile: table.seccomp_profile,
     noSyncLog: table.no_sync_log,
+    execCpuAffinity: table.exec_cpu_affinity,
     native: options.native,
     hideUnified: version.startsWith("crun") && isHybridHost(),
   };

@@ -1,7 +1,4 @@
-import { PassThrough, type Readable } from "node:stream";
-
-/** Enough for one read of a pipe. */
-const BUFFER = 64 * 1024;
+import { type Duplex, PassThrough, type Readable } from "node:stream";
 
 /** One output of a child process. */
 export interface OutputPipe {
@@ -21,21 +18,28 @@ export interface OutputPipe {
 
 /** How long a pipe must be silent whose main writer has ended. */
 const QUIET_MS = 50;
+/** Enough for one read of a pipe. */
+export const PIPE_BUFFER: number = 64 * 1024;
 
 /**
  * Takes over a pipe at once: at the child's exit Node empties what nobody reads yet.
  *
  * @param pipe Of a child that was just started.
+ * @param output What the bytes go through.
  */
-export function outputPipe(pipe: Readable): OutputPipe {
-  const output = new PassThrough({ highWaterMark: BUFFER });
+export function outputPipe(
+  pipe: Readable,
+  output: Duplex = new PassThrough({ highWaterMark: PIPE_BUFFER }),
+): OutputPipe {
   pipe.on("error", () => {});
-  pipe.pipe(output, { end: false });
-  const closed = new Promise<void>((resolve) => {
-    pipe.once("close", () => output.end(() => resolve()));
-    pipe.once("end", () => output.end(() => resolve()));
-  });
   output.on("error", () => {});
+  pipe.pipe(output, { end: false });
+  const end = () => void output.end();
+  pipe.once("end", end).once("close", end);
+  const closed = new Promise<void>((resolve) => {
+    output.once("finish", resolve);
+    output.once("close", resolve);
+  });
   output.once("close", () => pipe.destroy());
   return {
     output,

@@ -189,6 +189,8 @@ export interface RuntimeHandler {
   readonly defaultAnnotations: Readonly<Record<string, string>>;
   readonly seccompProfile: string;
   readonly noSyncLog: boolean;
+  /** `first`: commands of exec keep to the first of a container's own CPUs. */
+  readonly execCpuAffinity: "" | "first";
   /** `crid-native`, which starts the runtime and the monitor. */
   readonly native: string;
   /**

@@ -28,15 +28,15 @@ export function requireProcess({ id, state }: Container): void {
  * Starts a command in a container, connected to its streams. It does not outlive the container's own
  * process, also where they share a PID namespace with others.
  */
-export async function execStreams(
+export function execStreams(
   context: PodContext,
   container: Container,
   command: readonly string[],
   wanted: WantedStreams,
-): Promise<CommandStreams> {
+): CommandStreams {
   requireExec(container);
   const { id } = container;
-  const streams = await execStream({
+  const streams = execStream({
     id,
     ...wanted,
     handler: containerHandler(context, container),
@@ -44,20 +44,35 @@ export async function execStreams(
     spec: container.spec,
     args: command,
   });
-  container.exited.then(() => streams.kill());
+  track(container, streams);
   return streams;
 }
 
+/** Commands that run, by container. */
+const running = new WeakMap<Container, Set<CommandStreams>>();
+
+/** Kills a command when its container exits; of those that have ended nothing is kept. */
+function track(container: Container, streams: CommandStreams): void {
+  const known = running.get(container);
+  const commands = known ?? new Set();
+  commands.add(streams);
+  const forget = () => void commands.delete(streams);
+  streams.ended.then(forget, forget);
+  if (known !== undefined) return;
+  running.set(container, commands);
+  container.exited.then(() => commands.forEach((command) => command.kill()));
+}
+
 /** Connects with the streams of a container's own process. */
-export async function attachStreams(
+export function attachStreams(
   context: PodContext,
   container: Container,
   wanted: WantedStreams,
-): Promise<CommandStreams> {
+): CommandStreams {
   requireProcess(container);
   const { id } = container;
   const { stdin, stdinOnce, tty } = container.parts.config;
-  return await attach({
+  return attach({
     id,
     ...wanted,
     stdin: wanted.stdin && stdin,

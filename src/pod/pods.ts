@@ -276,12 +276,8 @@ class PodService implements Pods, AsyncDisposable {
     return container.id;
   }
 
-  async exec(
-    id: string,
-    command: readonly string[],
-    wanted: WantedStreams,
-  ): Promise<CommandStreams> {
-    return await execStreams(this.#context, this.#visibleContainer(id), command, wanted);
+  exec(id: string, command: readonly string[], wanted: WantedStreams): CommandStreams {
+    return execStreams(this.#context, this.#visibleContainer(id), command, wanted);
   }
 
   requireAttach(id: string): string {
@@ -290,8 +286,8 @@ class PodService implements Pods, AsyncDisposable {
     return container.id;
   }
 
-  async attach(id: string, wanted: WantedStreams): Promise<CommandStreams> {
-    return await attachStreams(this.#context, this.#visibleContainer(id), wanted);
+  attach(id: string, wanted: WantedStreams): CommandStreams {
+    return attachStreams(this.#context, this.#visibleContainer(id), wanted);
   }
 
   requirePorts(id: string): string {

@@ -275,11 +275,11 @@ export interface Pods {
    */
   requireExec(id: string): string;
   /** Starts a command in a container, connected to its streams. */
-  exec(id: string, command: readonly string[], wanted: WantedStreams): Promise<CommandStreams>;
+  exec(id: string, command: readonly string[], wanted: WantedStreams): CommandStreams;
   /** The container's whole id, when it can be attached to. @throws {CridError} `not_found` else. */
   requireAttach(id: string): string;
   /** Connects with the streams of a container's own process. */
-  attach(id: string, wanted: WantedStreams): Promise<CommandStreams>;
+  attach(id: string, wanted: WantedStreams): CommandStreams;
   /** The sandbox' whole id, when its ports can be reached. @throws {CridError} `not_found` else. */
   requirePorts(id: string): string;
   /**

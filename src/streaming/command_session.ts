@@ -25,11 +25,11 @@ export interface ClientStreams {
  */
 export async function serveCommand(
   client: ClientStreams,
-  open: () => Promise<CommandStreams>,
+  open: () => CommandStreams,
 ): Promise<void> {
   let streams: CommandStreams;
   try {
-    streams = await open();
+    streams = open();
   } catch (error) {
     log.debug(`stream session: ${errorMessage(error)}`);
     return await client.finish({ kind: "failed", error });

@@ -16,6 +16,7 @@ const TOKEN_MS = 60_000;
 const OPEN_MS = 30_000;
 /** A client sends its request at once; only for that is it waited. */
 const REQUEST_MS = 10_000;
+const KEEP_ALIVE_MS = 30_000;
 const MAX_REQUEST_HEAD = 16 * 1024;
 /** Connections at one time, those that have not asked for anything yet among them. */
 const MAX_CONNECTIONS = 4096;
@@ -42,6 +43,8 @@ export async function serveStreams(options: StreamServerOptions): Promise<Stream
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", (error) => log.trace(`streaming connection lost: ${error.message}`));
     socket.setNoDelay(true);
+    // A client whose machine is gone says nothing, and is not waited for until the idle timeout.
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
   });
   const take = (message: IncomingMessage) => {
     const { kind, token } = parsePath(message.url ?? "");

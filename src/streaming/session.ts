@@ -140,8 +140,5 @@ async function connectCommand(
   if (!request.tty || stdin === undefined) return await serveCommand(client, attach);
   let attached: CommandStreams | undefined;
   const keys = new DetachKeys(() => attached?.hangUp());
-  await serveCommand(
-    { ...client, stdin: stdin.pipe(keys) },
-    async () => attached = await attach(),
-  );
+  await serveCommand({ ...client, stdin: stdin.pipe(keys) }, () => attached = attach());
 }

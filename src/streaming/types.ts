@@ -8,12 +8,11 @@ import type { CommandStreams, WantedStreams } from "../oci/mod.ts";
 
 /** Where the streams come from; the server knows nothing of containers. */
 export interface StreamSources {
-  exec(
-    containerId: string,
-    command: readonly string[],
-    wanted: WantedStreams,
-  ): Promise<CommandStreams>;
-  attach(containerId: string, wanted: WantedStreams): Promise<CommandStreams>;
+  /** @throws {CridError} When it cannot be done; else it shows when the streams end. */
+  exec(containerId: string, command: readonly string[], wanted: WantedStreams): CommandStreams;
+  /** @throws {CridError} */
+  attach(containerId: string, wanted: WantedStreams): CommandStreams;
+  /** @throws {CridError} (as a rejection) */
   connect(sandboxId: string, port: number): Promise<Duplex>;
 }
 

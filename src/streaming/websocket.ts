@@ -11,7 +11,7 @@ const MAX_UNSENT = 256 * 1024;
 
 /**
  * Answers the handshake of a WebSocket. One that is wrong is answered too; the promise stays
- * unsettled then.
+ * unsettled then. The WebSocket is paused.
  *
  * @param protocol The subprotocol that was chosen; `""` for none.
  */
@@ -39,6 +39,8 @@ export function upgradeToWebSocket(
       webSocket.on("ping", () => {
         if (socket.writableLength > MAX_UNSENT) webSocket.terminate();
       });
+      // What comes before somebody listens would be lost.
+      webSocket.pause();
       resolve(webSocket);
     });
   });

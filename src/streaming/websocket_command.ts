@@ -14,7 +14,11 @@ const NORMAL_CLOSURE = 1000;
 /** How long a client may take to answer the closing of a WebSocket. */
 const LINGER_MS = 5_000;
 
-/** Takes the streams of exec and attach from a client that speaks WebSocket. */
+/**
+ * Takes the streams of exec and attach from a client that speaks WebSocket.
+ *
+ * @param socket Paused.
+ */
 export function webSocketCommand(
   socket: WebSocket,
   wanted: WantedStreams,
@@ -43,6 +47,7 @@ export function webSocketCommand(
     }
   });
   socket.once("close", () => stdin?.end());
+  socket.resume();
   // An empty message tells the client that the connection stands.
   (stdout ?? stderr ?? error).write(Buffer.alloc(0));
   return {

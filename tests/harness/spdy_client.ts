@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
 import { FrameParser } from "../../src/streaming/spdy/frame_parser.ts";
 import {
   dataHead,
@@ -25,16 +26,18 @@ export interface UpgradeAnswer {
   readonly socket: Socket;
 }
 
-/** Asks for an upgrade. Anything but 101 is a result too. */
+/** Asks for an upgrade; certificates are not checked. Anything but 101 is a result too. */
 export async function upgrade(
   url: string,
   headers: Readonly<Record<string, string>>,
   method = "POST",
 ): Promise<UpgradeAnswer> {
-  const { hostname, port, pathname } = new URL(url);
-  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) });
+  const { hostname, port, pathname, protocol } = new URL(url);
+  const target = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) };
+  const secure = protocol === "https:";
+  const socket = secure ? connectTls({ ...target, rejectUnauthorized: false }) : connect(target);
+  await once(socket, secure ? "secureConnect" : "connect");
   socket.on("error", () => {});
-  await once(socket, "connect");
   const lines = Object.entries({ Host: `${hostname}:${port}`, Connection: "Upgrade", ...headers });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   socket.write(`${method} ${pathname} HTTP/1.1\r\n${head}\r\n`);

@@ -105,8 +105,8 @@ export const RUNTIME_HANDLER = {
     type: "string",
     default: "",
     choices: ["", "first"],
-    built: false,
-    doc: 'first pins processes of exec to the first CPU of the container; "" does not pin them.',
+    doc: "first pins commands of exec to the first CPU of a container that has CPUs of its own " +
+      '(cpuset); "" does not pin them.',
   },
   runtime_pull_image: {
     type: "boolean",

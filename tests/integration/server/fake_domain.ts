@@ -240,13 +240,13 @@ export class FakePods implements Pods {
   requireExec(_id: string): string {
     throw new Error("the server opens no streams");
   }
-  exec(): Promise<never> {
-    return Promise.reject(new Error("the server opens no streams"));
+  exec(): never {
+    throw new Error("the server opens no streams");
   }
   requireAttach(id: string): string {
     return this.requireExec(id);
   }
-  attach(): Promise<never> {
+  attach(): never {
     return this.exec();
   }
   requirePorts(id: string): string {

@@ -138,11 +138,11 @@ shared_cpuset = "0"
 pids_limit = 5
 [crio.runtime.runtimes.runc]
 runtime_path = "/r"
-exec_cpu_affinity = "first"`);
+stream_websockets = true`);
     const profiled = { ...config, options: { ...config.options, profile: true } };
     assert.deepEqual(notBuilt(profiled, defaults), [
       "crio.runtime.shared_cpuset",
-      "crio.runtime.runtimes.runc.exec_cpu_affinity",
+      "crio.runtime.runtimes.runc.stream_websockets",
       "--profile",
     ]);
   });

@@ -65,18 +65,18 @@ export class FakeSources implements StreamSources {
     return new Promise((resolve) => this.#started.push(resolve));
   }
 
-  exec(_id: string, command: readonly string[], wanted: WantedStreams): Promise<CommandStreams> {
+  exec(_id: string, command: readonly string[], wanted: WantedStreams): CommandStreams {
     if (command[0] === "missing") {
-      return Promise.reject(new CridError("unknown", "no such command: missing"));
+      throw new CridError("unknown", "no such command: missing");
     }
     return this.attach("", wanted);
   }
 
-  attach(_id: string, wanted: WantedStreams): Promise<CommandStreams> {
+  attach(_id: string, wanted: WantedStreams): CommandStreams {
     const command = new FakeCommand(wanted);
     this.commands.push(command);
     this.#started.shift()?.(command);
-    return Promise.resolve(command);
+    return command;
   }
 
   connect(_sandboxId: string, port: number): Promise<Duplex> {
