@@ -4,11 +4,11 @@ import type { Container } from "./container.ts";
 import { reconcile } from "./container_exit.ts";
 import { thaw } from "./container_pause.ts";
 import type { PodContext } from "./context.ts";
-import { catchesSignal, signalNumber, signalProcess } from "./signals.ts";
+import { programCatching, signalNumber, signalProcess } from "./signals.ts";
 
 const SIGKILL = 9;
 const SIGTERM = 15;
-/** How often a process without a handler for its stop signal is looked at; nothing announces one. */
+/** How often it is looked whether the stop signal has found a handler; nothing announces one. */
 const HANDLER_WAIT_MS = 50;
 /** After the first kill; doubled each time, up to the longest. */
 const FIRST_KILL_WAIT_MS = 20;
@@ -81,19 +81,28 @@ export class StopLoop {
 
   /**
    * Sends the stop signal and waits for the end. The kernel drops a signal for which the first
-   * process of a PID namespace has no handler; one that has only just begun may install it yet, so
-   * the signal is sent again when it has.
+   * process of a PID namespace has no handler, and the runtime, which is that process until it
+   * becomes the container's program, swallows it. So the signal is sent again when there is a
+   * handler, and when the handler that got it belongs to a program that is there no more.
    */
   async #askToStop(signal: number): Promise<void> {
-    const container = this.#container;
-    let heard = container.init === undefined || catchesSignal(container.init, signal);
+    const { init, exited } = this.#container;
+    if (init === undefined) return await exited;
+    let heardBy = programCatching(init, signal);
     this.#signal(signal);
-    while (!heard && container.exit === undefined && performance.now() < this.#deadline) {
-      await exitedWithin(container, HANDLER_WAIT_MS);
-      heard = container.init === undefined || catchesSignal(container.init, signal);
-      if (heard) this.#signal(signal);
+    while (await this.#stillRuns(HANDLER_WAIT_MS)) {
+      const program = programCatching(init, signal);
+      if (program === undefined) continue;
+      if (program === heardBy) break;
+      heardBy = program;
+      this.#signal(signal);
     }
-    await container.exited;
+    await exited;
+  }
+
+  async #stillRuns(milliseconds: number): Promise<boolean> {
+    await exitedWithin(this.#container, milliseconds);
+    return this.#container.exit === undefined && performance.now() < this.#deadline;
   }
 
   #arm(): void {

@@ -35,8 +35,12 @@ export function signalProcess(process: ProcessRef, signal: number): boolean {
   return fd !== undefined && isAlive(process) && fd.kill(signal);
 }
 
-/** Whether a process has a handler for a signal (`SigCgt` of proc_pid_status(5)). */
-export function catchesSignal(process: ProcessRef, signal: number): boolean {
-  const mask = processStatus(process.pid)?.get("SigCgt");
-  return mask !== undefined && (BigInt(`0x${mask}`) >> BigInt(signal - 1) & 1n) === 1n;
+/**
+ * The name of the program in a process, if it has a handler for a signal (`Name` and `SigCgt` of
+ * proc_pid_status(5)).
+ */
+export function programCatching(process: ProcessRef, signal: number): string | undefined {
+  const status = processStatus(process.pid);
+  const caught = BigInt(`0x${status?.get("SigCgt") ?? "0"}`);
+  return (caught >> BigInt(signal - 1) & 1n) === 1n ? status?.get("Name") : undefined;
 }
