@@ -10,6 +10,8 @@ const SIGKILL = 9;
 const SIGTERM = 15;
 /** How often it is looked whether the stop signal has found a handler; nothing announces one. */
 const HANDLER_WAIT_MS = 50;
+/** How long a container's first program may take to become another one. */
+const SETTLED_MS = 2_000;
 /** After the first kill; doubled each time, up to the longest. */
 const FIRST_KILL_WAIT_MS = 20;
 const LONGEST_KILL_WAIT_MS = 10_000;
@@ -93,11 +95,16 @@ export class StopLoop {
     while (await this.#stillRuns(HANDLER_WAIT_MS)) {
       const program = programCatching(init, signal);
       if (program === undefined) continue;
-      if (program === heardBy) break;
+      if (program !== heardBy) this.#signal(signal);
+      else if (this.#hasSettled()) break;
       heardBy = program;
-      this.#signal(signal);
     }
     await exited;
+  }
+
+  /** Whether it has run for so long that it is what it was meant to become. */
+  #hasSettled(): boolean {
+    return Date.now() - Number(this.#container.startedAt / 1_000_000n) > SETTLED_MS;
   }
 
   async #stillRuns(milliseconds: number): Promise<boolean> {
