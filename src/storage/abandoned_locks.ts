@@ -1,5 +1,7 @@
 import { basename } from "@std/path";
+import * as fs from "node:fs";
 import { Fd, listKernelDirectory, readKernelLink } from "../linux/mod.ts";
+import { additionalStores } from "./options.ts";
 import type { StoreOptions } from "./types.ts";
 
 /**
@@ -10,8 +12,10 @@ import type { StoreOptions } from "./types.ts";
  * not be called.
  */
 export function releaseAbandonedLocks(options: StoreOptions): void {
-  const roots = [options.graphRoot, options.runRoot, options.imageStore]
-    .filter((root) => root !== "").map((root) => `${Deno.realPathSync(root)}/`);
+  const roots = [
+    ...[options.graphRoot, options.runRoot, options.imageStore],
+    ...additionalStores(options.options),
+  ].filter((root) => root !== "" && fs.existsSync(root)).map((root) => `${fs.realpathSync(root)}/`);
   for (const { name } of listKernelDirectory("/proc/self/fd") ?? []) {
     const path = readKernelLink(`/proc/self/fd/${name}`) ?? "";
     const isLock = /\.lock$|^lock-/.test(basename(path).replace(/ \(deleted\)$/, ""));

@@ -7,7 +7,8 @@ import { parentLayers, usedLayers } from "./images.ts";
 import type { JsonRecord } from "./json_file.ts";
 import { hasLayerFiles, layerChain, layerPlaces, openLayers, strings, text } from "./layers.ts";
 import { bigDataFileName, type StorePaths, storePaths } from "./paths.ts";
-import { storeTables } from "./tables.ts";
+import type { OpenTable } from "./record_table.ts";
+import { openImages, storeTables } from "./tables.ts";
 import type { Store } from "./types.ts";
 
 /** Something in a store that is not as its record says. */
@@ -54,14 +55,14 @@ async function checkRecords(
 ): Promise<{ damage: StoreDamage[]; layers: string[] }> {
   const tables = storeTables(paths);
   using layers = await openLayers(tables, paths, "read");
-  using images = await tables.images.open("read");
+  using images = await openImages(tables, "read");
   using containers = await tables.containers.open("read");
   const damage: StoreDamage[] = [];
   const digested: string[] = [];
   const report = (kind: StoreDamage["kind"], id: string, what: string | undefined) => {
     if (what !== undefined) damage.push({ kind, id, what });
   };
-  const known = (id: string) => layers.own.get(id) ?? layers.images.get(id);
+  const known = (id: string) => layers.get(id);
   const wholeChain = (top: string | undefined) =>
     layerChain(layers, top).every(({ parent }) => {
       const id = text(parent);
@@ -82,11 +83,13 @@ async function checkRecords(
       } else if (digest !== undefined) digested.push(id);
     }
   }
-  for (const image of images.records()) {
-    const top = text(image["layer"]);
-    if (top !== undefined && (known(top) === undefined || !wholeChain(top))) {
-      report("image", image.id, "the record of a layer is missing");
-    } else report("image", image.id, imageFault(paths, image, options.depth));
+  for (const table of images.writable) {
+    for (const image of table.records()) {
+      const top = text(image["layer"]);
+      if (top !== undefined && (known(top) === undefined || !wholeChain(top))) {
+        report("image", image.id, "the record of a layer is missing");
+      } else report("image", image.id, imageFault(table, image, options.depth));
+    }
   }
   for (const container of containers.records()) {
     const layer = text(container["layer"]);
@@ -108,14 +111,14 @@ function isOlder(layer: JsonRecord, milliseconds: number | undefined): boolean {
 
 /** What is wrong with an image's data. */
 function imageFault(
-  paths: StorePaths,
+  table: OpenTable,
   image: JsonRecord,
   depth: CheckOptions["depth"],
 ): string | undefined {
   const sizes = dictionary(image["big-data-sizes"]);
   const digests = dictionary(image["big-data-digests"]);
   for (const key of strings(image["big-data-names"])) {
-    const path = `${paths.images}/${image.id}/${bigDataFileName(key)}`;
+    const path = `${table.directory}/${image.id}/${bigDataFileName(key)}`;
     const info = fs.statSync(path, { throwIfNoEntry: false });
     if (info === undefined) return `its data ${key} is missing`;
     if (typeof sizes[key] === "number" && info.size !== sizes[key]) {

@@ -18,7 +18,7 @@ import { unmountLayer } from "./mounts.ts";
 import { linkLayer, makeLayerDirectory, type ParentLayer, parentLayer } from "./overlay_layer.ts";
 import { isId, type StorePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
-import type { OpenLayers, Tables } from "./tables.ts";
+import { type OpenImages, openImages, type OpenLayers, type Tables } from "./tables.ts";
 import type { ContainerRecord, IdMap, IdMaps, NewContainer } from "./types.ts";
 
 /** The containers of a store: records, writable layers and directories. */
@@ -50,7 +50,7 @@ export class Containers {
   async create(container: NewContainer): Promise<ContainerRecord> {
     refuseBadId(container);
     using layers = await openLayers(this.#tables, this.#paths, "write");
-    using images = await this.#tables.images.open("read");
+    using images = await openImages(this.#tables, "read");
     using containers = await this.#tables.containers.open("write");
     refuseIfTaken(container, containers);
     const parent = topLayer(container, images, layers);
@@ -114,7 +114,7 @@ export class Containers {
   ): void {
     let below: ParentLayer | undefined;
     if (parent !== undefined) {
-      below = parentLayer(placeOf(layers, this.#paths, parent)!.home, parent);
+      below = parentLayer(placeOf(layers, this.#paths, parent)!, parent);
     }
     const { home } = ownPlace(layers, this.#paths);
     try {
@@ -215,7 +215,7 @@ function containersByName(records: Iterable<JsonRecord>): Map<string, string> {
 
 function topLayer(
   container: NewContainer,
-  images: OpenTable,
+  images: OpenImages,
   layers: OpenLayers,
 ): string | undefined {
   if (container.image === undefined) return undefined;
@@ -227,7 +227,7 @@ function topLayer(
     );
   }
   const top = text(image["layer"]);
-  if (top !== undefined && layers.images.get(top) === undefined) {
+  if (top !== undefined && layers.get(top) === undefined) {
     throw new CridError(
       "not_found",
       `create container ${container.id}: layer ${top} of image ${container.image} is not in the ` +

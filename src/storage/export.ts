@@ -43,7 +43,11 @@ export async function* exportLayer(
 
 function filesOf({ options }: Store, id: string): LayerFiles {
   const paths = storePaths(options);
-  const places = [[paths.imageHome, paths.imageLayers], [paths.home, paths.layers]] as const;
+  const places = [
+    [paths.imageHome, paths.imageLayers] as const,
+    [paths.home, paths.layers] as const,
+    ...paths.additional.map(({ home, layers }) => [home, layers] as const),
+  ] as const;
   const [home, records] = places.find(([home]) => fs.existsSync(`${home}/${id}/diff`)) ?? places[0];
   return { diff: `${home}/${id}/diff`, tarSplit: `${records}/${id}.tar-split.gz` };
 }

@@ -15,7 +15,7 @@ import {
 import { unmountLayer } from "./mounts.ts";
 import { isId, type StorePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
-import type { OpenLayers, Tables } from "./tables.ts";
+import { type OpenImages, openImages, type OpenLayers, type Tables } from "./tables.ts";
 import { removeStaleTempDirs } from "./temp_dir.ts";
 
 /**
@@ -38,19 +38,19 @@ export async function collectGarbage(tables: Tables, paths: StorePaths): Promise
   }
   await using trash = new LayerTrash();
   using layers = await openLayers(tables, paths, "write");
-  using images = await tables.images.open("write");
+  using images = await openImages(tables, "write");
   using containers = await tables.containers.open("write");
   using mounts = await tables.mounts.open("write");
   await dropLooseLayers(layers, images, containers, { mounts, paths, trash });
   if (isWhole(layers, images, paths)) {
     for (const place of layerPlaces(layers, paths)) sweepLayerFiles(place, trash);
   }
-  sweepDirectories(paths.images, images, trash.in(`${paths.imageLayers}/tmp`));
+  sweepDirectories(paths.images, images.own, trash.in(`${paths.imageLayers}/tmp`));
   sweepDirectories(paths.containers, containers, trash.in(`${paths.layers}/tmp`));
 }
 
 /** Whether records can be trusted to be all there are: with layers.json lost, every layer looks like garbage. */
-function isWhole(layers: OpenLayers, images: OpenTable, paths: StorePaths): boolean {
+function isWhole(layers: OpenLayers, images: OpenImages, paths: StorePaths): boolean {
   for (const image of images.records()) {
     const top = text(image["layer"]);
     if (top === undefined || placeOf(layers, paths, top) !== undefined) continue;
@@ -65,7 +65,7 @@ function isWhole(layers: OpenLayers, images: OpenTable, paths: StorePaths): bool
 
 async function dropLooseLayers(
   layers: OpenLayers,
-  images: OpenTable,
+  images: OpenImages,
   containers: OpenTable,
   { mounts, paths, trash }: { mounts: OpenTable; paths: StorePaths; trash: LayerTrash },
 ): Promise<void> {

@@ -10,17 +10,27 @@ export interface ImageIndex {
   readonly byDigest: ReadonlyMap<Digest, readonly ImageRecord[]>;
 }
 
-/** Indexes the records of images.json. */
-export function indexImages(records: Iterable<JsonRecord>): ImageIndex {
+/** The records of one images.json. */
+export function imageRecords(records: Iterable<JsonRecord>): readonly ImageRecord[] {
+  return Array.from(records, imageRecord);
+}
+
+/**
+ * Indexes the images of several stores, the store's own first: an image that is in two of them is that
+ * of the first, and so is a name.
+ */
+export function indexImages(stores: readonly (readonly ImageRecord[])[]): ImageIndex {
   const images: ImageRecord[] = [];
   const byId = new Map<string, ImageRecord>();
   const byName = new Map<string, ImageRecord>();
   const byDigest = new Map<Digest, ImageRecord[]>();
-  for (const record of records) {
-    const image = imageRecord(record);
+  for (const record of stores.flat()) {
+    if (byId.has(record.id)) continue;
+    const names = record.names.filter((name) => !byName.has(name));
+    const image = names.length === record.names.length ? record : { ...record, names };
     images.push(image);
     byId.set(image.id, image);
-    for (const name of image.names) byName.set(name, image);
+    for (const name of names) byName.set(name, image);
     for (const digest of image.digests) {
       const same = byDigest.get(digest);
       if (same === undefined) byDigest.set(digest, [image]);

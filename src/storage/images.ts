@@ -1,3 +1,4 @@
+import { dirname } from "@std/path";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -9,6 +10,7 @@ import {
   findImage,
   type ImageIndex,
   imageRecord,
+  imageRecords,
   indexImages,
 } from "./image_records.ts";
 import { type JsonRecord, replaceFile } from "./json_file.ts";
@@ -23,15 +25,18 @@ import {
   strings,
   text,
 } from "./layers.ts";
+import { unmountLayer } from "./mounts.ts";
 import { bigDataFileName, type StorePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
-import type { OpenLayers, Tables } from "./tables.ts";
+import { type OpenImages, openImages, type OpenLayers, type Tables } from "./tables.ts";
 import type { ImageRecord, NewImage } from "./types.ts";
 
 /** The images of a store: records and big data. */
 export class Images {
   readonly #tables: Tables;
   readonly #paths: StorePaths;
+  /** The index of these lists, which are the same as long as nobody changes the tables. */
+  #index: { readonly of: readonly unknown[]; readonly index: ImageIndex } | undefined;
 
   constructor(tables: Tables, paths: StorePaths) {
     this.#tables = tables;
@@ -39,8 +44,16 @@ export class Images {
   }
 
   async index(): Promise<ImageIndex> {
-    using images = await this.#tables.images.open("read");
-    return images.derive(indexImages);
+    using images = await openImages(this.#tables, "read");
+    const lists = [
+      ...images.writable.map((table) => table.derive(imageRecords)),
+      ...images.additional.map((table) => table.derive(readOnlyRecords)),
+    ];
+    const known = this.#index;
+    if (known !== undefined && lists.every((list, at) => list === known.of[at])) return known.index;
+    const index = indexImages(lists);
+    this.#index = { of: lists, index };
+    return index;
   }
 
   async find(idOrName: string): Promise<ImageRecord | undefined> {
@@ -48,9 +61,10 @@ export class Images {
   }
 
   async data(id: string, key: string): Promise<Uint8Array> {
-    using _images = await this.#tables.images.open("read");
+    using images = await openImages(this.#tables, "read");
+    const { directory } = images.tableOf(id) ?? images.own;
     try {
-      return new Uint8Array(await readFile(this.#dataPath(id, key)));
+      return new Uint8Array(await readFile(`${directory}/${id}/${bigDataFileName(key)}`));
     } catch (error) {
       if (!isErrno(error, "ENOENT")) throw error;
       throw new CridError("not_found", `image ${id} has no data item ${key}`, { cause: error });
@@ -59,7 +73,7 @@ export class Images {
 
   async size(id: string): Promise<number> {
     using layers = await openLayers(this.#tables, this.#paths, "read");
-    using images = await this.#tables.images.open("read");
+    using images = await openImages(this.#tables, "read");
     const record = images.get(id);
     if (record === undefined) throw new CridError("not_found", `image ${id} is not in the store`);
     let size = bigDataSize(record);
@@ -77,8 +91,9 @@ export class Images {
         `record image ${image.id}: its layer ${image.layer} was removed meanwhile; pull again`,
       );
     }
-    using images = await this.#tables.images.open("write");
-    const known = images.get(image.id);
+    using images = await openImages(this.#tables, "write");
+    const table = images.writable.find((table) => table.get(image.id) !== undefined) ?? images.own;
+    const known = table.get(image.id);
     if (known !== undefined && text(known["layer"]) !== image.layer) {
       throw new CridError(
         "already_exists",
@@ -86,34 +101,65 @@ export class Images {
       );
     }
     // Data before the record: a record without its manifest breaks every listing of podman.
-    await this.#writeData(image);
+    await writeData(table, image);
     takeNames(images, image.id, image.names);
     const record = mergeImage(known, image);
-    images.put(record);
+    table.put(record);
     await images.save();
     return imageRecord(record);
   }
 
   async setNames(id: string, names: readonly string[]): Promise<void> {
-    using images = await this.#tables.images.open("write");
-    const record = images.get(id);
-    if (record === undefined) throw new CridError("not_found", `image ${id} is not in the store`);
+    if ((await this.index()).byId.get(id)?.readOnly) return await this.#adopt(id, names);
+    using images = await openImages(this.#tables, "write");
+    const table = images.writable.find((table) => table.get(id) !== undefined);
+    const record = table?.get(id);
+    if (table === undefined || record === undefined) {
+      throw new CridError("not_found", `image ${id} is not in the store`);
+    }
     takeNames(images, id, names);
-    images.put({ ...record, ...nameMembers(names, strings(record["names-history"])) });
+    table.put({ ...record, ...nameMembers(names, strings(record["names-history"])) });
     await images.save();
+  }
+
+  /** Records an image of an additional store in this one, too; the layers stay where they are. */
+  async #adopt(id: string, names: readonly string[]): Promise<void> {
+    const image = (await this.index()).byId.get(id);
+    if (image === undefined) throw new CridError("not_found", `image ${id} is not in the store`);
+    const bigData = new Map<string, Uint8Array>();
+    for (const key of image.bigDataNames) bigData.set(key, await this.data(id, key));
+    await this.create({
+      id,
+      names,
+      layer: image.layer,
+      digest: image.digest ?? `sha256:${id}`,
+      created: image.created,
+      bigData,
+      metadata: "{}",
+    });
   }
 
   async delete(id: string): Promise<void> {
     await using trash = new LayerTrash();
     using layers = await openLayers(this.#tables, this.#paths, "write");
-    using images = await this.#tables.images.open("write");
+    using images = await openImages(this.#tables, "write");
     using containers = await this.#tables.containers.open("write");
-    const record = images.get(id);
-    if (record === undefined) return;
+    const table = images.tableOf(id);
+    const record = table?.get(id);
+    if (table === undefined || record === undefined) return;
+    if (!images.writable.includes(table)) {
+      throw new CridError(
+        "failed_precondition",
+        `delete image ${id}: it is in the additional image store ${dirname(table.directory)}, ` +
+          "which is only read",
+      );
+    }
     refuseIfUsed(id, containers);
-    images.delete(id);
+    table.delete(id);
     await images.save();
-    trash.in(`${this.#paths.imageLayers}/tmp`).take(`${this.#paths.images}/${id}`);
+    // Of the same root, for a rename.
+    const records = table === images.own ? this.#paths.imageLayers : this.#paths.layers;
+    trash.in(`${records}/tmp`).take(`${table.directory}/${id}`);
     const tops = [text(record["layer"]), ...strings(record["mapped-layers"])];
     await this.#dropUnusedLayers(tops, { layers, images, containers }, trash);
   }
@@ -121,7 +167,7 @@ export class Images {
   /** Drops each chain from the top down to the first layer that something else stands on. */
   async #dropUnusedLayers(
     tops: readonly (string | undefined)[],
-    open: { layers: OpenLayers; images: OpenTable; containers: OpenTable },
+    open: { layers: OpenLayers; images: OpenImages; containers: OpenTable },
     trash: LayerTrash,
   ): Promise<void> {
     const used = usedLayers(open.images, open.containers);
@@ -130,32 +176,39 @@ export class Images {
       for (const layer of layerChain(open.layers, top)) {
         if (used.has(layer.id) || parentLayers(open.layers).has(layer.id)) break;
         const place = placeOf(open.layers, this.#paths, layer.id)!;
+        if (place.access === "read-only") break;
         dropLayer(place, layer.id);
         dropped.push({ place, id: layer.id });
       }
     }
     await open.layers.save();
-    for (const { place, id } of dropped) discardLayerFiles(place, id, trash);
-  }
-
-  async #writeData(image: NewImage): Promise<void> {
-    const directory = `${this.#paths.images}/${image.id}`;
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-    await Promise.all(
-      Array.from(
-        image.bigData,
-        ([key, data]) => replaceFile(`${directory}/${bigDataFileName(key)}`, data, "durable"),
-      ),
-    );
-  }
-
-  #dataPath(id: string, key: string): string {
-    return `${this.#paths.images}/${id}/${bigDataFileName(key)}`;
+    using mounts = await this.#tables.mounts.open("write");
+    for (const { place, id } of dropped) {
+      if (mounts.get(id) !== undefined) {
+        await unmountLayer(mounts, `${place.home}/${id}`, id, "leave");
+      }
+      discardLayerFiles(place, id, trash);
+    }
   }
 }
 
+async function writeData(table: OpenTable, image: NewImage): Promise<void> {
+  const directory = `${table.directory}/${image.id}`;
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  await Promise.all(
+    Array.from(
+      image.bigData,
+      ([key, data]) => replaceFile(`${directory}/${bigDataFileName(key)}`, data, "durable"),
+    ),
+  );
+}
+
+function readOnlyRecords(records: Iterable<JsonRecord>): readonly ImageRecord[] {
+  return Array.from(imageRecords(records), (image) => ({ ...image, readOnly: true }));
+}
+
 /** Ids of the layers that images and containers name. */
-export function usedLayers(images: OpenTable, containers: OpenTable): Set<string> {
+export function usedLayers(images: OpenImages, containers: OpenTable): Set<string> {
   const used = new Set<string>();
   for (const image of images.records()) {
     const top = text(image["layer"]);
@@ -193,12 +246,14 @@ function refuseIfUsed(id: string, containers: OpenTable): void {
 }
 
 /** A name belongs to one image: it is taken from whoever has it. */
-function takeNames(images: OpenTable, owner: string, names: readonly string[]): void {
+function takeNames(images: OpenImages, owner: string, names: readonly string[]): void {
   const taken = new Set(names);
-  for (const record of [...images.records()]) {
-    if (record.id === owner) continue;
-    const kept = strings(record["names"]).filter((name) => !taken.has(name));
-    if (kept.length < strings(record["names"]).length) images.put({ ...record, names: kept });
+  for (const table of images.writable) {
+    for (const record of [...table.records()]) {
+      if (record.id === owner) continue;
+      const kept = strings(record["names"]).filter((name) => !taken.has(name));
+      if (kept.length < strings(record["names"]).length) table.put({ ...record, names: kept });
+    }
   }
 }
 

@@ -87,7 +87,7 @@ export class StagedLayer implements LayerStaging {
       return layerRecord(knownRecord);
     }
     const place = imagePlace(layers, paths);
-    this.#publish(place, this.#parentHome(placeOf(layers, paths, this.#parent ?? "")), trash);
+    this.#publish(place, this.#parentPlace(placeOf(layers, paths, this.#parent ?? "")), trash);
     const record = this.#record(unpacked);
     place.table.put(record, "durable");
     await layers.save();
@@ -98,9 +98,9 @@ export class StagedLayer implements LayerStaging {
     await Promise.all([this.#tree[Symbol.asyncDispose](), this.#splits[Symbol.asyncDispose]()]);
   }
 
-  #parentHome(place: LayerPlace | undefined): string | undefined {
+  #parentPlace(place: LayerPlace | undefined): LayerPlace | undefined {
     if (this.#parent === undefined) return undefined;
-    if (place !== undefined) return place.home;
+    if (place !== undefined) return place;
     throw new CridError(
       "aborted",
       `commit layer ${this.id}: its parent ${this.#parent} was removed meanwhile; pull again`,
@@ -108,8 +108,8 @@ export class StagedLayer implements LayerStaging {
   }
 
   /** A crash from here to the saved record leaves files without a record: garbage, nothing worse. */
-  #publish(place: LayerPlace, parentHome: string | undefined, trash: LayerTrash): void {
-    const parent = parentHome === undefined ? undefined : parentLayer(parentHome, this.#parent!);
+  #publish(place: LayerPlace, below: LayerPlace | undefined, trash: LayerTrash): void {
+    const parent = below === undefined ? undefined : parentLayer(below, this.#parent!);
     const link = makeLayerDirectory(this.#directory, parent);
     trash.in(`${place.home}/tempdirs`).take(`${place.home}/${this.id}`);
     fs.renameSync(this.#directory, `${place.home}/${this.id}`);

@@ -28,6 +28,8 @@ export interface LayerPlace {
   readonly home: string;
   /** Directory of the JSON files and tar-split data. */
   readonly records: string;
+  /** Nothing in an additional store is ever changed. */
+  readonly access: "read-write" | "read-only";
 }
 
 /** Finds the table that holds a layer. */
@@ -38,20 +40,28 @@ export function placeOf(
 ): LayerPlace | undefined {
   if (layers.own.get(id) !== undefined) return ownPlace(layers, paths);
   if (layers.images.get(id) !== undefined) return imagePlace(layers, paths);
-  return undefined;
+  const at = layers.additional.findIndex((table) => isComplete(table.get(id)));
+  if (at < 0) return undefined;
+  const { home, layers: records } = paths.additional[at]!;
+  return { table: layers.additional[at]!, home, records, access: "read-only" };
 }
 
 /** Where container layers go. */
 export function ownPlace(layers: OpenLayers, paths: StorePaths): LayerPlace {
-  return { table: layers.own, home: paths.home, records: paths.layers };
+  return { table: layers.own, home: paths.home, records: paths.layers, access: "read-write" };
 }
 
 /** Where image layers go. */
 export function imagePlace(layers: OpenLayers, paths: StorePaths): LayerPlace {
-  return { table: layers.images, home: paths.imageHome, records: paths.imageLayers };
+  return {
+    table: layers.images,
+    home: paths.imageHome,
+    records: paths.imageLayers,
+    access: "read-write",
+  };
 }
 
-/** Every place where layers are. */
+/** Every place where layers are made and deleted. */
 export function layerPlaces(layers: OpenLayers, paths: StorePaths): LayerPlace[] {
   const own = ownPlace(layers, paths);
   return layers.own === layers.images ? [own] : [own, imagePlace(layers, paths)];
@@ -140,13 +150,16 @@ function hasIncomplete(layers: OpenLayers): boolean {
 
 function incompleteIds(records: Iterable<JsonRecord>): string[] {
   const ids: string[] = [];
-  for (const record of records) {
-    const flags = record["flags"];
-    if (typeof flags === "object" && flags !== null && "incomplete" in flags && flags.incomplete) {
-      ids.push(record.id);
-    }
-  }
+  for (const record of records) if (!isComplete(record)) ids.push(record.id);
   return ids;
+}
+
+/** Whether there is such a layer, and its writer has finished it. */
+function isComplete(record: JsonRecord | undefined): boolean {
+  if (record === undefined) return false;
+  const flags = record["flags"];
+  return !(typeof flags === "object" && flags !== null && "incomplete" in flags &&
+    flags.incomplete);
 }
 
 async function deleteIncomplete(tables: Tables, paths: StorePaths): Promise<void> {
@@ -170,7 +183,7 @@ async function deleteIncomplete(tables: Tables, paths: StorePaths): Promise<void
 export function layerChain(layers: OpenLayers, top: string | undefined): JsonRecord[] {
   const chain: JsonRecord[] = [];
   for (let id = top; id !== undefined;) {
-    const record = layers.own.get(id) ?? layers.images.get(id);
+    const record = layers.get(id);
     if (record === undefined || chain.includes(record)) return chain;
     chain.push(record);
     id = text(record["parent"]);

@@ -13,6 +13,7 @@ export { openStore } from "./store.ts";
 export { loadStorageConf, parseStorageConf } from "./storage_conf.ts";
 export { indexTar, type ReadAt, type TarIndexEntry } from "./tar_index.ts";
 export { decompress, detectCompression, MAGIC_BYTES } from "./unpack/decompress.ts";
+export { removeStaleTempDirs, TempDir } from "./temp_dir.ts";
 export { directoryUsage } from "./usage.ts";
 export { unpackLayer, type UnpackLimits } from "./unpack/unpack.ts";
 export { wipeStore } from "./wipe.ts";

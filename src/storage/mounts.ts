@@ -1,6 +1,6 @@
 import { CridError } from "../failure/mod.ts";
 import { ensureHomeMounted } from "./home.ts";
-import { openLayers, placeOf } from "./layers.ts";
+import { type LayerPlace, openLayers, placeOf } from "./layers.ts";
 import type { OverlayOptions } from "./options.ts";
 import { isMounted, mountOverlay, type OverlayMount, unmountOverlay } from "./overlay_mount.ts";
 import type { StorePaths } from "./paths.ts";
@@ -30,29 +30,51 @@ export class Mounts {
     if (place === undefined) {
       throw new CridError("not_found", `mount layer ${layer}: it is not in the store`);
     }
-    ensureHomeMounted(place.home, this.#overlay.home);
+    if (place.access === "read-write") ensureHomeMounted(place.home, this.#overlay.home);
     using mounts = await this.#tables.mounts.open("write");
-    const directory = `${place.home}/${layer}`;
+    const directory = this.#mountDirectory(place, layer);
     const count = Number(mounts.get(layer)?.["count"] ?? 0);
-    if (!isMounted(directory)) mountOverlay(directory, this.#homes(), how);
+    if (!isMounted(directory)) {
+      const content = `${place.home}/${layer}`;
+      mountOverlay({ directory, content, homes: layerHomes(this.#paths) }, how);
+    }
     const path = `${directory}/merged`;
     mounts.put({ id: layer, path, count: count + 1 }, "volatile");
     await mounts.save();
     return path;
   }
 
-  /** Unmounts a layer whatever its count; one that is not mounted is no error. */
-  async unmount(layer: string): Promise<void> {
+  /**
+   * Unmounts a layer; one that is not mounted is no error.
+   *
+   * @param users `all`: whatever its count is. `one`: only if there is no other user.
+   */
+  async unmount(layer: string, users: "all" | "one" = "all"): Promise<void> {
     using layers = await openLayers(this.#tables, this.#paths, "read");
     const place = placeOf(layers, this.#paths, layer);
     using mounts = await this.#tables.mounts.open("write");
-    await unmountLayer(mounts, `${place?.home ?? this.#paths.home}/${layer}`, layer, "renew");
+    const directory = place === undefined
+      ? `${this.#paths.home}/${layer}`
+      : this.#mountDirectory(place, layer);
+    const record = mounts.get(layer);
+    const left = users === "all" ? 0 : Number(record?.["count"] ?? 0) - 1;
+    if (record === undefined || left <= 0 || !isMounted(directory)) {
+      return await unmountLayer(mounts, directory, layer, "renew");
+    }
+    mounts.put({ ...record, count: left }, "volatile");
+    await mounts.save();
   }
 
-  #homes(): readonly string[] {
-    const { home, imageHome } = this.#paths;
-    return home === imageHome ? [home] : [home, imageHome];
+  /** Where `merged` is; for a layer of an additional store below the run root. */
+  #mountDirectory({ home, access }: LayerPlace, layer: string): string {
+    return access === "read-write" ? `${home}/${layer}` : `${this.#paths.runHome}/${layer}`;
   }
+}
+
+/** Where the short names of layers may be. */
+function layerHomes({ home, imageHome, additional }: StorePaths): readonly string[] {
+  const own = home === imageHome ? [home] : [home, imageHome];
+  return [...own, ...additional.map((store) => store.home)];
 }
 
 /**

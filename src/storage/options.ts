@@ -1,3 +1,4 @@
+import { isAbsolute } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 
@@ -11,8 +12,13 @@ export interface OverlayOptions {
   readonly sync: "filesystem" | "none";
 }
 
-/** Options whose effect on the files crid does not produce; ignoring them would break the store. */
-const REFUSED = new Set(["mount_program", "force_mask", "use_composefs"]);
+/**
+ * Options whose effect crid does not produce: ignoring the first three would break the store, and the
+ * others are promises to whoever shares the disk.
+ */
+const REFUSED = new Set(["mount_program", "force_mask", "use_composefs", "size", "inodes"]);
+/** Without effect, because what they allow to fail does not fail for root. */
+const NEEDLESS = new Set(["ignore_chown_errors"]);
 
 /**
  * Reads options of the form `overlay.<key>=<value>` (also `.key=value` and `overlay2.`).
@@ -24,10 +30,11 @@ export function overlayOptions(options: readonly string[]): OverlayOptions {
   let home: OverlayOptions["home"] = "bind";
   let sync: OverlayOptions["sync"] = "none";
   for (const option of options) {
-    const match = /^(?:overlay2?)?\.?([a-z_]+)=(.*)$/.exec(option);
+    const match = OPTION.exec(option);
     const key = match?.[1];
     const value = match?.[2] ?? "";
     if (key === "mountopt") mountOptions = value.split(",").filter((word) => word !== "");
+    else if (isAdditionalStore(key)) continue;
     else if (key === "skip_mount_home") home = value === "true" ? "as-is" : "bind";
     else if (key === "sync") sync = value === "filesystem" ? "filesystem" : "none";
     else if (key !== undefined && REFUSED.has(key) && value !== "" && value !== "false") {
@@ -35,7 +42,35 @@ export function overlayOptions(options: readonly string[]): OverlayOptions {
         "unimplemented",
         `storage option ${option}: not supported by crid; remove it from storage.conf or storage_option`,
       );
-    } else log.warn("Storage option has no effect in crid", { option });
+    } else if (!NEEDLESS.has(key ?? "")) {
+      log.warn("Storage option has no effect in crid", { option });
+    }
   }
   return { mountOptions, home, sync };
+}
+
+/**
+ * The roots of additional image stores: `overlay.imagestore=<path>` or `.additionalimagestore=`, as
+ * often as there are some.
+ *
+ * @throws {CridError} `invalid_argument` for a path that is not absolute.
+ */
+export function additionalStores(options: readonly string[]): readonly string[] {
+  const roots = options.flatMap((option) => {
+    const match = OPTION.exec(option);
+    return isAdditionalStore(match?.[1]) ? match?.[2]?.split(",") ?? [] : [];
+  }).filter((path) => path !== "");
+  const relative = roots.find((path) => !isAbsolute(path));
+  if (relative === undefined) return [...new Set(roots)];
+  throw new CridError(
+    "invalid_argument",
+    `additional image store ${relative}: the path must be absolute (storage.conf or storage_option)`,
+  );
+}
+
+/** An option: its key and its value. */
+const OPTION = /^(?:overlay2?)?\.?([a-z_-]+)=(.*)$/;
+
+function isAdditionalStore(key: string | undefined): boolean {
+  return key === "imagestore" || key === "additionalimagestore";
 }

@@ -24,10 +24,13 @@ export interface ParentLayer {
   readonly root: RootOwner;
 }
 
-/** Reads what a child of the layer in `directory` needs to know. */
-export function parentLayer(home: string, id: string): ParentLayer {
+/** Reads what a child of a layer needs to know. */
+export function parentLayer(
+  { home, access }: { readonly home: string; readonly access: "read-write" | "read-only" },
+  id: string,
+): ParentLayer {
   const directory = `${home}/${id}`;
-  const link = `l/${readLinkName(home, id)}`;
+  const link = `l/${readLinkName(home, id, access)}`;
   const below = readIfThere(`${directory}/lower`);
   const lower = below === undefined ? link : `${link}:${below}`;
   if (lower.split(":").length > MAX_DEPTH) {
@@ -80,7 +83,7 @@ export function unlinkLayer(home: string, id: string): void {
 /**
  * The directories below a layer, topmost first, each by its short name.
  *
- * @param homes Where to look for a short name: the driver's home, then that of the image store.
+ * @param homes Where to look for a short name: the driver's home, then those of image stores.
  */
 export function lowerDirectories(homes: readonly string[], directory: string): string[] {
   const lower = readIfThere(`${directory}/lower`);
@@ -94,9 +97,16 @@ export function lowerDirectories(homes: readonly string[], directory: string): s
 }
 
 /** podman makes a lost short name anew; so does crid. */
-function readLinkName(home: string, id: string): string {
+function readLinkName(home: string, id: string, access: "read-write" | "read-only"): string {
   const known = readIfThere(`${home}/${id}/link`);
   if (known !== undefined && known !== "") return known;
+  if (access === "read-only") {
+    throw new CridError(
+      "failed_precondition",
+      `layer ${id}: its link in the additional image store ${home} is missing; ` +
+        "run podman once on that store to make it anew",
+    );
+  }
   const link = randomLinkName();
   linkLayer(home, id, link);
   fs.writeFileSync(`${home}/${id}/link`, link, { mode: 0o644 });

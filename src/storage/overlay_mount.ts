@@ -53,28 +53,34 @@ const FLAG_WORDS: Readonly<Record<string, number>> = {
 };
 const IGNORED_WORDS = new Set(["rw", "dev", "suid", "exec", "async", "defaults"]);
 
+/** What is mounted, and where. */
+export interface MountedLayer {
+  /** Gets `merged`, and what else the mount needs. */
+  readonly directory: string;
+  /** The layer's own directory: the same, unless it is in a store that is only read. */
+  readonly content: string;
+  /** Where short names are: the driver's home, then those of image stores. */
+  readonly homes: readonly string[];
+}
+
 /**
  * Mounts a layer at its `merged`.
  *
- * @param homes The driver's home, then that of the image store if it is another.
  * @throws {CridError} `internal`, naming the layer.
  */
-export function mountOverlay(
-  directory: string,
-  homes: readonly string[],
-  how: OverlayMount,
-): string {
+export function mountOverlay(layer: MountedLayer, how: OverlayMount): string {
+  const { directory } = layer;
   const target = `${directory}/merged`;
   // Made by the kernel as a guard against mounting twice; it outlives a volatile mount on purpose.
   fs.rmSync(`${directory}/work/work/incompat/volatile`, { force: true, recursive: true });
   fs.mkdirSync(target, { recursive: true, mode: 0o700 });
   try {
-    if (how.mapped === undefined) mountWith(overlayArguments(directory, homes, how), target);
-    else mountMapped(directory, homes, how, how.mapped);
+    if (how.mapped === undefined) mountWith(overlayArguments(layer, how), target);
+    else mountMapped(layer, how, how.mapped);
   } catch (error) {
     throw new CridError(
       "internal",
-      `mount the layer in ${directory}: ${error instanceof Error ? error.message : error}`,
+      `mount the layer in ${layer.content}: ${error instanceof Error ? error.message : error}`,
       { cause: error },
     );
   }
@@ -85,24 +91,20 @@ export function mountOverlay(
 const CANNOT_MAP = ["EINVAL", "ENOSYS", "EOPNOTSUPP", "EPERM"];
 
 /** Without help from the kernel the owners of all files are changed once. */
-function mountMapped(
-  directory: string,
-  homes: readonly string[],
-  how: OverlayMount,
-  mapped: MappedIds,
-): void {
+function mountMapped(layer: MountedLayer, how: OverlayMount, mapped: MappedIds): void {
+  const { directory, homes } = layer;
   const target = `${directory}/merged`;
   const shifted = `${directory}/shifted`;
   try {
     if (!fs.existsSync(shifted)) {
       using mappedHomes = new MappedHomes(directory, homes, mapped.userNamespace);
-      return mountWith(overlayArguments(directory, mappedHomes.paths, how), target);
+      return mountWith(overlayArguments({ ...layer, homes: mappedHomes.paths }, how), target);
     }
   } catch (error) {
     if (!isErrno(error, ...CANNOT_MAP)) throw error;
     log.debug(`the owners of all files in ${directory} are changed: ${errorMessage(error)}`);
   }
-  mountWith(overlayArguments(directory, homes, how), target);
+  mountWith(overlayArguments(layer, how), target);
   if (fs.existsSync(shifted)) return;
   try {
     shiftOwners(target, mapped.maps);
@@ -145,16 +147,13 @@ interface OverlayArguments {
   readonly flags: number;
 }
 
-function overlayArguments(
-  directory: string,
-  homes: readonly string[],
-  how: OverlayMount,
-): OverlayArguments {
-  const lowers = lowerDirectories(homes, directory);
+function overlayArguments(layer: MountedLayer, how: OverlayMount): OverlayArguments {
+  const { directory, content, homes } = layer;
+  const lowers = lowerDirectories(homes, content);
   const options: [string, string | undefined][] = [];
   let flags = 0;
   if (how.access === "read-only") {
-    lowers.unshift(`${directory}/diff`);
+    lowers.unshift(`${content}/diff`);
     flags |= MountFlag.RDONLY;
   } else {
     options.push(["upperdir", `${directory}/diff`], ["workdir", `${directory}/work`]);

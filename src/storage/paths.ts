@@ -1,4 +1,13 @@
+import { additionalStores } from "./options.ts";
 import type { StoreOptions } from "./types.ts";
+
+/** Where an image store is that is only read. */
+export interface AdditionalPaths {
+  readonly root: string;
+  readonly home: string;
+  readonly layers: string;
+  readonly images: string;
+}
 
 /** Where everything of a store is (containers/storage, overlay layout). */
 export interface StorePaths {
@@ -12,7 +21,13 @@ export interface StorePaths {
   readonly layers: string;
   readonly imageLayers: string;
   readonly images: string;
+  /** Images of the graph root from before there was an image store; `undefined` without one. */
+  readonly earlierImages: string | undefined;
+  /** Additional image stores, the first to be asked first. */
+  readonly additional: readonly AdditionalPaths[];
   readonly containers: string;
+  /** What is mounted of additional stores. */
+  readonly runHome: string;
   readonly runLayers: string;
   readonly runContainers: string;
   readonly storageLock: string;
@@ -31,7 +46,17 @@ export function storePaths(options: StoreOptions): StorePaths {
     layers: `${graphRoot}/overlay-layers`,
     imageLayers: `${imageRoot}/overlay-layers`,
     images: `${imageRoot}/overlay-images`,
+    earlierImages: imageRoot === graphRoot ? undefined : `${graphRoot}/overlay-images`,
+    additional: additionalStores(options.options)
+      .filter((root) => root !== graphRoot && root !== imageRoot)
+      .map((root) => ({
+        root,
+        home: `${root}/overlay`,
+        layers: `${root}/overlay-layers`,
+        images: `${root}/overlay-images`,
+      })),
     containers: `${graphRoot}/overlay-containers`,
+    runHome: `${runRoot}/overlay`,
     runLayers: `${runRoot}/overlay-layers`,
     runContainers: `${runRoot}/overlay-containers`,
     storageLock: `${graphRoot}/storage.lock`,

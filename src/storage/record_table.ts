@@ -1,3 +1,4 @@
+import { dirname } from "@std/path";
 import { log } from "../observe/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
 import { type LockMode, lstatIfThere } from "../linux/mod.ts";
@@ -7,7 +8,8 @@ import type { HeldLock, LockFile } from "./lock_file.ts";
 /** One of the JSON files that a table is made of. */
 export interface RecordFile {
   readonly path: string;
-  readonly durability: Durability;
+  /** `read-only` files are another store's: they are never written, and may be missing or broken. */
+  readonly durability: Durability | "read-only";
 }
 
 interface Entry {
@@ -34,6 +36,11 @@ export class RecordTable {
   constructor(lock: LockFile, files: readonly RecordFile[]) {
     this.#lock = lock;
     this.#files = files;
+  }
+
+  /** The directory of the files. */
+  get directory(): string {
+    return dirname(this.#files[0]!.path);
   }
 
   /** Takes the lock and brings the records up to date. */
@@ -89,6 +96,7 @@ export class RecordTable {
       for (const entry of this.#entries.values()) {
         if (entry.file === file) records.push(entry.record);
       }
+      if (file.durability === "read-only") throw new Error(`${file.path} is not ours to write`);
       await writeRecords(file.path, records, file.durability);
     }
     this.#generation++;
@@ -120,13 +128,19 @@ export class RecordTable {
   }
 }
 
-/** A volatile file may be torn after a crash of the host; nothing in it is worth an error. */
+/**
+ * A volatile file may be torn after a crash of the host; nothing in it is worth an error, and what is
+ * wrong with an additional store must not take this one away.
+ */
 function readTolerantly(file: RecordFile): JsonRecord[] {
   try {
     return readRecords(file.path);
   } catch (error) {
     if (file.durability === "durable") throw error;
-    log.warn("Dropping volatile storage records", { error: errorMessage(error) });
+    const what = file.durability === "volatile"
+      ? "Dropping volatile storage records"
+      : "Additional image store cannot be read";
+    log.warn(what, { error: errorMessage(error) });
     return [];
   }
 }
@@ -140,6 +154,11 @@ export class OpenTable implements Disposable {
   constructor(table: RecordTable, lock: HeldLock) {
     this.#table = table;
     this.#lock = lock;
+  }
+
+  /** The directory of the table's files. */
+  get directory(): string {
+    return this.#table.directory;
   }
 
   get(id: string): JsonRecord | undefined {

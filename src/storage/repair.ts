@@ -12,7 +12,7 @@ import {
   text,
 } from "./layers.ts";
 import { type StorePaths, storePaths } from "./paths.ts";
-import { storeTables } from "./tables.ts";
+import { openImages, storeTables } from "./tables.ts";
 import type { Store } from "./types.ts";
 
 /**
@@ -59,7 +59,7 @@ async function affectedBy(
     new Map(damage.filter((one) => one.kind === kind).map((one) => [one.id, one]));
   const [layers, images, containers] = [of("layer"), of("image"), of("container")];
   using openedLayers = await openLayers(tables, paths, "read");
-  using openedImages = await tables.images.open("read");
+  using openedImages = await openImages(tables, "read");
   using openedContainers = await tables.containers.open("read");
   const damagedBelow = (layer: unknown) =>
     layerChain(openedLayers, text(layer)).find(({ id }) => layers.has(id));
@@ -85,10 +85,10 @@ async function removeLayer(paths: StorePaths, id: string): Promise<void> {
   const tables = storeTables(paths);
   await using trash = new LayerTrash();
   using layers = await openLayers(tables, paths, "write");
-  using images = await tables.images.open("read");
+  using images = await openImages(tables, "read");
   using containers = await tables.containers.open("read");
   const place = placeOf(layers, paths, id);
-  if (place === undefined) return;
+  if (place === undefined || place.access === "read-only") return;
   if (usedLayers(images, containers).has(id) || parentLayers(layers).has(id)) {
     throw new Error("something stands on it");
   }

@@ -70,10 +70,14 @@ export function parseStorageConf(content: string, path: string): StoreOptions {
     runRoot: string("runroot", DEFAULTS.runRoot),
     driver: string("driver", DEFAULTS.driver),
     imageStore: string("imagestore", DEFAULTS.imageStore),
-    options: OVERLAY_KEYS.flatMap((key) => {
-      const value = overlay[key] ?? options[key];
-      return value === undefined || value === "" ? [] : [`overlay.${key}=${value}`];
-    }),
+    options: [
+      ...OVERLAY_KEYS.flatMap((key) => {
+        const value = overlay[key] ?? options[key];
+        return value === undefined || value === "" ? [] : [`overlay.${key}=${value}`];
+      }),
+      ...paths(options["additionalimagestores"], path)
+        .map((store) => `overlay.imagestore=${store}`),
+    ],
   };
 }
 
@@ -97,6 +101,15 @@ function readFirst(paths: readonly string[]): StoreOptions {
     return parseStorageConf(content, path);
   }
   return DEFAULTS;
+}
+
+function paths(value: unknown, file: string): readonly string[] {
+  if (value === undefined) return [];
+  if (Array.isArray(value) && value.every((path) => typeof path === "string")) return value;
+  throw new CridError(
+    "invalid_argument",
+    `read ${file}: storage.options.additionalimagestores is no list of paths`,
+  );
 }
 
 function table(value: unknown): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { CridError } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
 import {
   containerRecord,
   Containers,
@@ -86,7 +87,11 @@ class OverlayStore implements Store {
       paths.runContainers,
       `${paths.runRoot}/overlay-locks`,
     ];
+    if (paths.earlierImages !== undefined) directories.push(paths.earlierImages);
     for (const path of directories) fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+    for (const { root } of paths.additional) {
+      if (!fs.existsSync(root)) log.warn("Additional image store is not there", { store: root });
+    }
     using _storage = await this.#tables.storage.acquire("write");
     for (const home of new Set([paths.home, paths.imageHome])) {
       fs.mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -181,7 +186,7 @@ class OverlayStore implements Store {
   }
   async unmountImage(id: string): Promise<void> {
     const layer = (await this.#images.index()).byId.get(id)?.layer;
-    if (layer !== undefined) await this.#mounts.unmount(layer);
+    if (layer !== undefined) await this.#mounts.unmount(layer, "one");
   }
 
   containerDir(id: string): string {

@@ -50,6 +50,8 @@ export interface ImageRecord {
   readonly bigDataNames: readonly string[];
   /** The config's creation time, not the pull's. */
   readonly created: Date | undefined;
+  /** Set when it is in an additional image store, from which nothing can be removed. */
+  readonly readOnly?: boolean;
 }
 
 /** One layer as `layers.json` has it. */
@@ -197,6 +199,7 @@ export interface Store extends AsyncDisposable {
   unmountContainer(id: string): Promise<void>;
   /** Mounts an image's top layer read-only (for image volumes); counts as above. */
   mountImage(id: string): Promise<string>;
+  /** Undoes one {@linkcode Store.mountImage}; unknown or unmounted is no error. */
   unmountImage(id: string): Promise<void>;
   /** `<graphRoot>/<driver>-containers/<id>/userdata`, persistent. */
   containerDir(id: string): string;

@@ -6,7 +6,7 @@ import { bigDataSize } from "./image_records.ts";
 import type { JsonRecord } from "./json_file.ts";
 import { openLayers } from "./layers.ts";
 import type { StorePaths } from "./paths.ts";
-import type { Tables } from "./tables.ts";
+import { openImages, type Tables } from "./tables.ts";
 import type { StoreUsage } from "./types.ts";
 
 /**
@@ -76,7 +76,7 @@ export class ImageUsage {
   }
 
   async #images(): Promise<{ bytes: number; items: number }> {
-    using images = await this.#tables.images.open("read");
+    using images = await openImages(this.#tables, "read");
     let bytes = 0;
     let items = 0;
     for (const image of images.records()) {

@@ -13,7 +13,7 @@ import type { StoreOptions } from "./types.ts";
 export async function wipeStore(options: StoreOptions): Promise<void> {
   const paths = storePaths(options);
   const homes = new Set([paths.home, paths.imageHome]);
-  const [inUse] = [...homes].flatMap(mountsBelow).filter((path) => !homes.has(path));
+  const [inUse] = [...homes, paths.runHome].flatMap(mountsBelow).filter((path) => !homes.has(path));
   if (inUse !== undefined) {
     throw new CridError(
       "failed_precondition",

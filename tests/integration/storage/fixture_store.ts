@@ -69,6 +69,7 @@ export class FixtureStore implements AsyncDisposable {
         "runc",
         "--events-backend",
         "none",
+        ...this.options.options.flatMap((option) => ["--storage-opt", option]),
         ...args,
       ],
       env: { CONTAINERS_STORAGE_CONF: this.#storageConf() },

@@ -15,6 +15,7 @@ imagestore = "/i"
 [storage.options]
 mountopt = "nodev"
 skip_mount_home = "true"
+additionalimagestores = ["/a", "/b"]
 [storage.options.overlay]
 mountopt = "nodev,metacopy=on"
 `,
@@ -25,7 +26,12 @@ mountopt = "nodev,metacopy=on"
       runRoot: "/r",
       driver: "overlay",
       imageStore: "/i",
-      options: ["overlay.mountopt=nodev,metacopy=on", "overlay.skip_mount_home=true"],
+      options: [
+        "overlay.mountopt=nodev,metacopy=on",
+        "overlay.skip_mount_home=true",
+        "overlay.imagestore=/a",
+        "overlay.imagestore=/b",
+      ],
     });
   });
 
@@ -40,7 +46,13 @@ mountopt = "nodev,metacopy=on"
   });
 
   it("names the file when it is broken", () => {
-    for (const text of ["[storage", "[storage]\ngraphroot = 3\n"]) {
+    for (
+      const text of [
+        "[storage",
+        "[storage]\ngraphroot = 3\n",
+        "[storage.options]\nadditionalimagestores = 1\n",
+      ]
+    ) {
       assert.throws(() => parseStorageConf(text, "/etc/storage.conf"), (error) => {
         assert.match(String(error), /\/etc\/storage\.conf/);
         return isCode(error, "invalid_argument");
