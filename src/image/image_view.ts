@@ -36,7 +36,9 @@ export class ImageView {
       repoDigests,
       size,
       ...imageUser(config.user),
-      pinned: isPinned(this.#pinned, [record.id, ...repoTags, ...repoDigests]),
+      // What cannot be removed must not be chosen by the kubelet's collection.
+      pinned: record.readOnly === true ||
+        isPinned(this.#pinned, [record.id, ...repoTags, ...repoDigests]),
       annotations,
       config,
       configJson,

@@ -27,6 +27,8 @@ export interface ImagesOptions {
   readonly limits?: UnpackLimits;
   /** Where the host has credentials that need programs or are for one namespace. */
   readonly credentials?: HostCredentialsOptions;
+  /** Whether artifacts may be volumes; `supported` if not given. */
+  readonly artifactMounts?: "supported" | "refused";
   /** Id of a container that uses an image, which must then stay. */
   readonly userOf?: (imageId: string) => string | undefined;
 }
@@ -53,7 +55,13 @@ export function createImages(options: ImagesOptions): Images {
   const puller = new Puller({ store, isolates, limits, credentials, artifacts });
   return {
     pull: (request) => puller.pull(request),
-    artifactDirectory: (id) => artifacts.directory(id),
+    artifactDirectory: async (id) => {
+      if (options.artifactMounts !== "refused") return await artifacts.directory(id);
+      throw new CridError(
+        "failed_precondition",
+        `mount artifact ${id}: oci_artifact_mount_support is false in crio.conf`,
+      );
+    },
     load: (request) => puller.load(request),
     archiveImages: async (source, signal) =>
       await (await isolates.registry()).archiveImages(source, signal),

@@ -33,7 +33,7 @@ const MAX_LAYERS = 500;
  * helps where the content does not say.
  *
  * @throws {CridError} `invalid_argument` for anything malformed or ambiguous, `unimplemented` for Docker
- * schema 1, artifacts and encrypted layers.
+ * schema 1 (which a registry's image is converted from before), artifacts and encrypted layers.
  */
 export function parseManifest(
   bytes: Uint8Array,

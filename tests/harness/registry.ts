@@ -100,6 +100,7 @@ function registryConfig({ storage, htpasswd }: RegistryOptions, directory: strin
       maintenance: { uploadpurging: { enabled: false } },
     },
     http: { addr: "127.0.0.1:0" },
+    compatibility: { schema1: { enabled: true } },
     ...auth,
   });
 }

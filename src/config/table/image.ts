@@ -135,8 +135,6 @@ export const IMAGE = {
     default: true,
     flag: "oci-artifact-mount-support",
     env: ["CONTAINER_OCI_ARTIFACT_SUPPORT"],
-    built: false,
-    without: false,
     doc: "Whether OCI artifacts can be mounted as volumes.",
   },
   short_name_mode: {

@@ -1,6 +1,8 @@
 import { dirname, join } from "@std/path";
 import { CridError, errorMessage } from "../../failure/mod.ts";
+import { OfdLock } from "../../linux/mod.ts";
 import { log } from "../../observe/mod.ts";
+import { removeStaleTempDirs, TempDir } from "../../storage/mod.ts";
 import { receiveBlob } from "../blob_stream.ts";
 import { digestHex } from "../digest.ts";
 import { parseReference, repositoryName } from "../reference.ts";
@@ -19,11 +21,15 @@ interface Entry {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** OCI artifacts in an image layout at `<graphRoot>/artifacts`, as CRI-O keeps them. */
+/** How often a pull begins again because somebody has removed a blob that it had found in the store. */
+const MAX_ATTEMPTS = 3;
+
+/**
+ * OCI artifacts in an image layout at `<graphRoot>/artifacts`, as CRI-O keeps them. Blobs and index are
+ * changed under the lock of containers/common's artifact store.
+ */
 export class ArtifactStore {
   readonly #root: string;
-  /** Changes of the index come one after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(graphRoot: string) {
     this.#root = join(graphRoot, "artifacts");
@@ -32,13 +38,28 @@ export class ArtifactStore {
   /** Fetches what is missing of an artifact and records it. @returns Its id. */
   async pull(image: ResolvedImage, registry: RegistryPeer, signal: AbortSignal): Promise<string> {
     await Deno.mkdir(this.#at("blobs/sha256"), { recursive: true, mode: 0o700 });
-    const scratch = await Deno.makeTempDir({ dir: this.#root, prefix: ".pull-" });
-    try {
+    await removeStaleTempDirs(this.#at("tmp"));
+    await using temporary = TempDir.create(this.#at("tmp"));
+    const scratch = temporary.path;
+    await Deno.writeFile(join(scratch, digestHex(image.configDigest)), image.config);
+    await Deno.writeFile(join(scratch, digestHex(image.manifestDigest)), image.manifest);
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       for (const blob of image.layers) await this.#fetch(blob, image, registry, scratch, signal);
-      await this.#write(scratch, image.configDigest, image.config);
-      await this.#write(scratch, image.manifestDigest, image.manifest);
-    } finally {
-      await Deno.remove(scratch, { recursive: true });
+      if (await this.#publish(image, scratch)) return digestHex(image.manifestDigest);
+    }
+    throw new CridError("aborted", `artifact ${image.name}: its files are removed again and again`);
+  }
+
+  /** Puts the files in their places and records them; `false` when one of them is missing. */
+  async #publish(image: ResolvedImage, scratch: string): Promise<boolean> {
+    using _lock = await this.#lock();
+    const digests = [image.configDigest, image.manifestDigest, ...image.layers.map(digestOf)];
+    for (const digest of new Set(digests)) {
+      const [partial, target] = [join(scratch, digestHex(digest)), this.#at(blobName(digest))];
+      if (await exists(partial)) {
+        await Deno.mkdir(dirname(target), { recursive: true });
+        await Deno.rename(partial, target);
+      } else if (!await exists(target)) return false;
     }
     const entry: Entry = {
       mediaType: MANIFEST,
@@ -46,11 +67,10 @@ export class ArtifactStore {
       size: image.manifest.length,
       annotations: { [REF_NAME]: image.name },
     };
-    await this.#change((entries) => [
-      ...entries.filter((each) => each.annotations?.[REF_NAME] !== image.name),
-      entry,
-    ]);
-    return digestHex(image.manifestDigest);
+    const others = (await this.#entries())
+      .filter((each) => each.annotations?.[REF_NAME] !== image.name);
+    await this.#write([...others, entry]);
+    return true;
   }
 
   /** All artifacts, as images without a configuration. */
@@ -73,12 +93,11 @@ export class ArtifactStore {
 
   /** Removes an artifact; with a name, only that name, and the artifact with its last one. */
   async remove(id: string, name: string | undefined): Promise<void> {
-    await this.#change((entries) =>
-      entries.filter((entry) =>
-        digestHex(entry.digest) !== id ||
-        name !== undefined && entry.annotations?.[REF_NAME] !== name
-      )
-    );
+    using _lock = await this.#lock();
+    await this.#write((await this.#entries()).filter((entry) =>
+      digestHex(entry.digest) !== id ||
+      name !== undefined && entry.annotations?.[REF_NAME] !== name
+    ));
     await this.#collect();
   }
 
@@ -105,30 +124,20 @@ export class ArtifactStore {
     scratch: string,
     signal: AbortSignal,
   ): Promise<void> {
-    const target = this.#at(blobName(blob.digest));
-    if (await exists(target)) return;
+    const partial = join(scratch, digestHex(blob.digest));
+    if (await exists(partial) || await exists(this.#at(blobName(blob.digest)))) return;
     const { port1, port2 } = new MessageChannel();
     const failed = new AbortController();
     const stop = AbortSignal.any([signal, failed.signal]);
-    const partial = join(scratch, digestHex(blob.digest));
     const fetched = registry.fetchBlob({ session, blob, port: port1, verify: "digest" }, stop);
     const written = writeBlobFile(partial, receiveBlob(port2, stop), stop);
     for (const half of [fetched, written]) half.catch((error) => failed.abort(error));
     await Promise.allSettled([fetched, written]);
     stop.throwIfAborted();
-    await written.then(({ digest }) => {
-      if (blob.digest.startsWith("sha256:") && digest !== blob.digest) {
-        throw new CridError("invalid_argument", `expected ${blob.digest}, got ${digest}`);
-      }
-    });
-    await Deno.mkdir(dirname(target), { recursive: true });
-    await Deno.rename(partial, target);
-  }
-
-  async #write(scratch: string, digest: string, bytes: Uint8Array): Promise<void> {
-    const partial = join(scratch, digestHex(digest));
-    await Deno.writeFile(partial, bytes);
-    await Deno.rename(partial, this.#at(blobName(digest)));
+    const { digest } = await written;
+    if (blob.digest.startsWith("sha256:") && digest !== blob.digest) {
+      throw new CridError("invalid_argument", `expected ${blob.digest}, got ${digest}`);
+    }
   }
 
   async #image(id: string, entries: readonly Entry[]): Promise<Image> {
@@ -163,19 +172,20 @@ export class ArtifactStore {
     }
   }
 
-  #change(change: (entries: readonly Entry[]) => readonly Entry[]): Promise<void> {
-    const mine = this.#turn.then(async () => {
-      const manifests = change(await this.#entries());
-      await Deno.writeTextFile(this.#at("oci-layout"), `{"imageLayoutVersion":"1.0.0"}`);
-      const temporary = this.#at(".index.json");
-      await Deno.writeTextFile(temporary, JSON.stringify({ schemaVersion: 2, manifests }));
-      await Deno.rename(temporary, this.#at("index.json"));
-    });
-    this.#turn = mine.catch(() => {});
-    return mine;
+  /** Excludes everybody else who changes the artifacts: tasks and processes. */
+  async #lock(): Promise<OfdLock> {
+    return await OfdLock.acquire(this.#at("index.lock"), "write");
   }
 
-  /** Deletes blobs and directories that no artifact has any more. */
+  /** Needs the lock. */
+  async #write(manifests: readonly Entry[]): Promise<void> {
+    await Deno.writeTextFile(this.#at("oci-layout"), `{"imageLayoutVersion":"1.0.0"}`);
+    const temporary = this.#at(".index.json");
+    await Deno.writeTextFile(temporary, JSON.stringify({ schemaVersion: 2, manifests }));
+    await Deno.rename(temporary, this.#at("index.json"));
+  }
+
+  /** Deletes blobs and directories that no artifact has any more. Needs the lock. */
   async #collect(): Promise<void> {
     const used = new Set<string>();
     for (const { digest } of await this.#entries()) {
@@ -201,6 +211,10 @@ export class ArtifactStore {
   #at(path: string): string {
     return join(this.#root, path);
   }
+}
+
+function digestOf({ digest }: BlobDescriptor): string {
+  return digest;
 }
 
 const NO_CONFIG: Image["config"] = {

@@ -4,6 +4,7 @@ import { hostPlatform, type Platform } from "../platform.ts";
 import type { RegistriesFiles } from "../registries_conf.ts";
 import type { ShortNameMode } from "../short_names.ts";
 import { signatureReadPaths } from "../signature/read_paths.ts";
+import type { WideningPolicy } from "./flow.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 /** What the `pull` isolate works by. Plain data: it crosses isolates. */
@@ -28,6 +29,7 @@ export interface RegistryOptions {
   /** The host's, if not given. */
   readonly platform?: Platform;
   readonly retry?: Partial<RetryPolicy>;
+  readonly widening?: Partial<WideningPolicy>;
 }
 
 /** Where the distributions keep the authorities that all programs trust. */

@@ -6,22 +6,18 @@
 
 import { join } from "@std/path";
 import type { Config } from "../../config/mod.ts";
-import { CridError, errorMessage, isCode } from "../../failure/mod.ts";
+import { CridError, errorMessage } from "../../failure/mod.ts";
 import { log } from "../../observe/mod.ts";
-import { parseArtifact } from "../artifact/artifact_manifest.ts";
 import { sendBlob } from "../blob_stream.ts";
-import { sha256, verifyDigest } from "../digest.ts";
-import { choosePlatform, type ManifestList, parseManifest } from "../manifest.ts";
-import { MANIFEST_TYPES } from "../media_types.ts";
 import { serveRegistryPeer } from "../peers.ts";
-import { hostPlatform } from "../platform.ts";
 import { formatReference, type ImageReference, repositoryName } from "../reference.ts";
 import { loadRegistriesConf } from "../registries_conf.ts";
 import { pullCandidates } from "../short_names.ts";
 import { withArchives } from "../transports/archive_peer.ts";
-import type { BlobDescriptor, RegistryPeer, ResolvedImage } from "../types.ts";
+import type { RegistryPeer, ResolvedImage } from "../types.ts";
+import { Allowance } from "./allowance.ts";
+import { openBlob } from "./blob.ts";
 import { RegistryClient } from "./client.ts";
-import { readDocument } from "./client_errors.ts";
 import {
   type Credentials,
   credentialsFromFile,
@@ -29,33 +25,26 @@ import {
   credentialsFromRequest,
 } from "./credentials.ts";
 import { download } from "./download.ts";
-import { followRedirects } from "./redirects.ts";
+import { DEFAULT_WIDENING, type WideningPolicy } from "./flow.ts";
 import { type RegistryOptions, registryOptions } from "./options.ts";
 import { verifySignatures } from "../signature/verify.ts";
 import { checkPolicy, loadPolicy, type Policy, requirementsFor } from "./policy.ts";
+import { type Place, Places } from "./places.ts";
 import { createPushPeer } from "./push.ts";
+import { readImage } from "./read_image.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import { type PullSource, pullSources } from "./sources.ts";
 import { Transports } from "./transports.ts";
 
 type ResolveRequest = Parameters<RegistryPeer["resolve"]>[0];
 
-/** The image that a session is about, at the place where it was found. */
+/** The image that a session is about, and the places where it is. */
 interface Session {
-  readonly client: RegistryClient;
-  readonly transports: Transports;
-  readonly source: PullSource;
+  readonly places: Places;
   /** Blobs on their way. Another pull may wait for one when the pull of this session is over. */
   fetching: number;
   closed: boolean;
 }
-
-/** Limits of containers/image, so that what one tool takes the other does too. */
-const MANIFEST_BYTES = 4 * 1024 * 1024;
-const CONFIG_BYTES = 4 * 1024 * 1024;
-/** A list may lead to a list; more than that is nobody's image. */
-const MAX_LIST_DEPTH = 2;
-const ACCEPT = Object.values(MANIFEST_TYPES).join(", ");
 
 /**
  * Serves the registry peer over `port`; the whole of the `pull` isolate's work. Configuration files are
@@ -74,6 +63,8 @@ export function serveRegistry(
 export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
   const retry: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
   const sessions = new Map<number, Session>();
+  const widening: WideningPolicy = { ...DEFAULT_WIDENING, ...options.widening };
+  const widened = new Allowance(widening.downloads);
   let lastSession = 0;
   const registry: RegistryPeer = {
     async resolve(request, signal) {
@@ -88,15 +79,25 @@ export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
         throw new CridError("failed_precondition", `no session ${id} with a registry`);
       }
       session.fetching++;
-      const open = (stop: AbortSignal) =>
-        download(blob, {
-          what: `blob ${blob.digest} of ${repositoryName(session.source.reference)}`,
+      const { places } = session;
+      const open = (stop: AbortSignal) => {
+        let place = places.current;
+        return download(blob, {
+          what: `blob ${blob.digest} of ${repositoryName(place.source.reference)}`,
           retry,
+          widening,
           verify: verify ?? "digest",
           signal: stop,
           onBytes,
-          open: (offset) => openBlob(session, blob, offset, options, retry, stop),
+          open: (offset, end) => {
+            place = places.current;
+            const { userAgent } = options;
+            return openBlob(place, blob, { offset, end }, { userAgent, retry, signal: stop });
+          },
+          elsewhere: (error) => places.leave(place, error),
+          severalConnections: () => widened.take(),
         });
+      };
       try {
         await sendBlob(port, open, signal);
       } finally {
@@ -117,7 +118,7 @@ export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
 }
 
 function disposeWhenOver(session: Session): void {
-  if (session.closed && session.fetching === 0) session.transports[Symbol.dispose]();
+  if (session.closed && session.fetching === 0) session.places[Symbol.dispose]();
 }
 
 /** Checks the signatures of an image that has been found; returns those that it has. */
@@ -143,12 +144,13 @@ async function findImage(
   const candidates = pullCandidates(conf, request.reference, options.shortNameMode);
   const errors: unknown[] = [];
   for (const name of candidates) {
-    for (const source of pullSources(conf, name)) {
+    const sources = pullSources(conf, name);
+    for (const [at, source] of sources.entries()) {
       try {
         checkPolicy(policy, name);
         const requirements = requirementsFor(policy, name);
         return await findAt(
-          source,
+          [source, ...sources.slice(at + 1)],
           name,
           request,
           options,
@@ -211,7 +213,7 @@ async function policyFor(namespace: string, options: RegistryOptions): Promise<P
 }
 
 async function findAt(
-  source: PullSource,
+  [source, ...behind]: readonly [PullSource, ...PullSource[]],
   name: ImageReference,
   request: ResolveRequest,
   options: RegistryOptions,
@@ -219,31 +221,46 @@ async function findAt(
   signal: AbortSignal,
   verify: Verify,
 ): Promise<Found> {
+  const open = (source: PullSource) => openPlace(source, name, request, options, retry);
+  const places = new Places(await open(source), behind, open);
+  try {
+    const { client, transports } = places.current;
+    const { userAgent, platform } = options;
+    const image = await readImage(places.current, name, { userAgent, platform, retry, signal });
+    const signatures = await verify(client, transports, image);
+    const session = { places, fetching: 0, closed: false };
+    return { session, image: { ...image, signatures } };
+  } catch (error) {
+    places[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Prepares to ask a place; credentials for one registry are none of another's business. */
+async function openPlace(
+  source: PullSource,
+  name: ImageReference,
+  request: ResolveRequest,
+  options: RegistryOptions,
+  retry: RetryPolicy,
+): Promise<Place> {
   const { reference } = source;
-  // Credentials for one registry are none of another's business.
   const given = reference.domain === name.domain
     ? credentialsFromRequest(request.auth)
     : { kind: "none" } as const;
+  const credentials = given.kind !== "none"
+    ? given
+    : await credentialsFromHost(request.credentials, options, reference);
   const transports = new Transports(options);
-  try {
-    const client = new RegistryClient({
-      reference,
-      insecure: source.insecure,
-      credentials: given.kind !== "none"
-        ? given
-        : await credentialsFromHost(request.credentials, options, reference),
-      userAgent: options.userAgent,
-      retry,
-      transport: (host) => transports.for(host, source.insecure ? "skipped" : "required"),
-    });
-    const image = await readImage(client, source, name, options, retry, signal);
-    const signatures = await verify(client, transports, image);
-    const session = { client, transports, source, fetching: 0, closed: false };
-    return { session, image: { ...image, signatures } };
-  } catch (error) {
-    transports[Symbol.dispose]();
-    throw error;
-  }
+  const client = new RegistryClient({
+    reference,
+    insecure: source.insecure,
+    credentials,
+    userAgent: options.userAgent,
+    retry,
+    transport: (host) => transports.for(host, source.insecure ? "skipped" : "required"),
+  });
+  return { source, client, transports };
 }
 
 /** What the `cri` isolate has found goes before the files that this one reads itself. */
@@ -257,102 +274,4 @@ async function credentialsFromHost(
   }
   const helped = credentialsFromRequest(found?.byRegistry[reference.domain]);
   return helped.kind !== "none" ? helped : await credentialsFromFiles(authFiles, reference);
-}
-
-async function readImage(
-  client: RegistryClient,
-  { reference }: PullSource,
-  name: ImageReference,
-  options: RegistryOptions,
-  retry: RetryPolicy,
-  signal: AbortSignal,
-): Promise<Omit<ResolvedImage, "session">> {
-  const repository = repositoryName(reference);
-  const document = async (what: string, path: string, accept: string, bytes: number) => {
-    const response = await client.send({ what, path, headers: { accept } }, signal);
-    const limit = { bytes, milliseconds: retry.answerMs };
-    return {
-      bytes: await readDocument(what, response, limit),
-      contentType: response.headers.get("content-type")?.split(";", 1)[0]?.trim() ?? "",
-    };
-  };
-  const manifestAt = async (digestOrTag: string, digest: string | undefined) => {
-    const what = `manifest of ${repository}${digest ? "@" : ":"}${digestOrTag}`;
-    const path = `manifests/${digestOrTag}`;
-    const { bytes, contentType } = await document(what, path, ACCEPT, MANIFEST_BYTES);
-    if (digest !== undefined) verifyDigest(what, bytes, digest);
-    const artifact = parseArtifact(bytes);
-    const parsed = artifact === undefined
-      ? parseManifest(bytes, contentType)
-      : { kind: "artifact", ...artifact } as const;
-    return { bytes, digest: digest ?? sha256(bytes), parsed };
-  };
-  let found = await manifestAt(reference.digest ?? reference.tag ?? "latest", reference.digest);
-  const top = found;
-  for (let depth = 0; found.parsed.kind === "list"; depth++) {
-    if (depth === MAX_LIST_DEPTH) {
-      throw new CridError("invalid_argument", `${repository}: manifest lists nest too deeply`);
-    }
-    const { digest } = choosePlatform(found.parsed, options.platform ?? hostPlatform());
-    found = await manifestAt(digest, digest);
-  }
-  const manifest = found.parsed as Exclude<typeof found.parsed, ManifestList>;
-  const { config } = manifest;
-  const what = `config ${config.digest} of ${repository}`;
-  const configBytes = (await document(what, `blobs/${config.digest}`, "*/*", CONFIG_BYTES)).bytes;
-  verifyDigest(what, configBytes, config.digest);
-  return {
-    name: formatReference(name),
-    digest: top.digest,
-    manifest: found.bytes,
-    manifestDigest: found.digest,
-    list: top === found ? undefined : { bytes: top.bytes, digest: top.digest },
-    config: configBytes,
-    configDigest: config.digest,
-    ...manifest.kind === "artifact"
-      ? { layers: manifest.files, artifactType: manifest.type }
-      : { layers: manifest.layers },
-  };
-}
-
-/** A foreign layer is asked for at its own addresses first, then like any other. */
-async function openBlob(
-  { client, transports, source }: Session,
-  blob: BlobDescriptor,
-  offset: number,
-  options: RegistryOptions,
-  retry: RetryPolicy,
-  signal: AbortSignal,
-) {
-  const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
-  for (const address of blob.urls) {
-    const url = URL.parse(address);
-    if (url === null || !/^https?:$/.test(url.protocol)) continue;
-    const transport = (host: string) =>
-      transports.for(host, source.insecure ? "skipped" : "required");
-    try {
-      const response = await followRedirects(
-        { method: "GET", url, headers: { ...headers, "user-agent": options.userAgent } },
-        { transport, answerMs: retry.answerMs, signal },
-      );
-      if (response.status === 200 || response.status === 206) return response;
-      response.discard();
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      log.debug("foreign layer is not at its address", {
-        host: url.host,
-        error: errorMessage(error),
-      });
-    }
-  }
-  const what = `blob ${blob.digest} of ${repositoryName(source.reference)}`;
-  try {
-    return await client.send({ what, path: `blobs/${blob.digest}`, headers }, signal);
-  } catch (error) {
-    // 416 means that there is nothing behind the offset: the blob is shorter than it should be.
-    if (offset > 0 && isCode(error, "unknown")) {
-      throw new CridError("invalid_argument", `${error.message} at byte ${offset} of ${blob.size}`);
-    }
-    throw error;
-  }
 }

@@ -127,6 +127,33 @@ describe("images pulled from a real registry", () => {
     assert.deepEqual(blobs, []);
   });
 
+  it("of Docker schema 1 have the id that podman gives them, and run everywhere", async () => {
+    await using here = await node();
+    await using there = await node();
+    const reference = `${named("schema1")}:latest`;
+    const copy = async (...args: string[]) => {
+      const { code, stderr } = await run("skopeo", ["copy", ...args], { timeoutMs: 60_000 });
+      assert.equal(code, 0, new TextDecoder().decode(stderr as Uint8Array));
+    };
+    await copy(
+      ...["--format", "v2s1", "--src-tls-verify=false", "--dest-tls-verify=false"],
+      ...[`docker://${named("oci")}:latest`, `docker://${reference}`],
+    );
+    const raw = await fetch(`${registry.url}/v2/crid/schema1/manifests/latest`);
+    assert.equal((await raw.json()).schemaVersion, 1);
+    const id = await here.pull(reference);
+    const store = `containers-storage:[overlay@${there.root}/graph+${there.root}/run]`;
+    await copy("--src-tls-verify=false", `docker://${reference}`, store + reference);
+    assert.equal(await there.podman("images", "--quiet", "--no-trunc"), `sha256:${id}`);
+    await here.podman("save", "--format", "oci-archive", "-o", `${here.root}/saved`, reference);
+    const image = (await here.images.find(reference))!;
+    const digests = image.repoDigests.map((name) => name.split("@")[1]);
+    assert.ok(digests.includes(raw.headers.get("docker-content-digest")!), digests.join(" "));
+    for (const digest of [raw.headers.get("docker-content-digest")]) {
+      assert.equal(await here.pull(`${named("schema1")}@${digest}`), id);
+    }
+  });
+
   it("are refused when they are of another architecture, or no images at all", async () => {
     await using here = await node();
     await assert.rejects(
