@@ -24,6 +24,7 @@ async function build(): Promise<void> {
   const obstacle = await compileObstacle();
   const bundles = await bundle(obstacle === undefined ? "deno compile" : "launcher");
   const directory = join(dist, "bundle");
+  await Deno.remove(directory, { recursive: true }).catch(() => {});
   await Deno.mkdir(directory, { recursive: true });
   for (const [name, content] of bundles) {
     await Deno.writeFile(join(directory, name), content);

@@ -1,11 +1,12 @@
 /**
- * Bundles the program and its workers: one JavaScript file for each isolate.
+ * Bundles the program and its workers.
  *
  * @module
  */
 import * as esbuild from "esbuild";
 import { isBuiltin } from "node:module";
 import { basename, join } from "@std/path";
+import type { BuildInfo } from "../../src/cli/build_info.ts";
 import { buildInfo } from "./build_info.ts";
 import { repository } from "./paths.ts";
 
@@ -30,33 +31,44 @@ const BANNER =
 export async function bundle(builtBy: string): Promise<Map<string, Uint8Array>> {
   const info = await buildInfo(builtBy);
   try {
-    const result = await esbuild.build({
-      absWorkingDir: repository,
-      // The bundles lie side by side, whatever directories they come from.
-      entryPoints: ENTRY_POINTS.map((path) => ({ in: path, out: basename(path, ".ts") })),
-      outdir: "dist/bundle",
-      write: false,
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      target: "esnext",
-      charset: "utf8",
-      legalComments: "none",
-      // Names stay readable in stack traces; there is no network to save.
-      minifyWhitespace: true,
-      minifySyntax: true,
-      banner: { js: BANNER },
-      define: { CRID_BUILD_INFO: JSON.stringify(info) },
-      plugins: [await importMap()],
-      logLevel: "silent",
-    });
-    return new Map(result.outputFiles.map((file) => {
-      const name = basename(file.path);
-      return [name, name === "mod.js" ? withoutLoaderPath(file.contents) : file.contents];
-    }));
+    const bundles = await Promise.all(ENTRY_POINTS.map((path) => bundleOf(path, info)));
+    return new Map(bundles.flat());
   } finally {
     await esbuild.stop();
   }
+}
+
+/**
+ * The files of one isolate: its own, and one for each thing that it loads only when it is needed.
+ * Isolates share none, so that none loads what another one uses.
+ */
+async function bundleOf(path: string, info: BuildInfo): Promise<[string, Uint8Array][]> {
+  const { outputFiles } = await esbuild.build({
+    absWorkingDir: repository,
+    // The files lie side by side, whatever directories they come from.
+    entryPoints: [{ in: path, out: basename(path, ".ts") }],
+    outdir: "dist/bundle",
+    chunkNames: "[name]-[hash]",
+    write: false,
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "esnext",
+    charset: "utf8",
+    legalComments: "none",
+    // Names stay readable in stack traces; there is no network to save.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    banner: { js: BANNER },
+    define: { CRID_BUILD_INFO: JSON.stringify(info) },
+    plugins: [await importMap()],
+    logLevel: "silent",
+  });
+  return outputFiles.map((file) => {
+    const name = basename(file.path);
+    return [name, name === "mod.js" ? withoutLoaderPath(file.contents) : file.contents];
+  });
 }
 
 /** The launcher's library path is for this process; programs that it starts have their own. */
