@@ -1,6 +1,6 @@
 import type { Config } from "../config/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
-import { releaseLargeBlocks } from "../linux/mod.ts";
+import { releaseFreeMemory, releaseLargeBlocks } from "../linux/mod.ts";
 import { log, logForWorker, type WorkerLog } from "../observe/mod.ts";
 import type { FromCri, Installation, PullRole, ToCri, ToPull } from "./messages.ts";
 import { releaseAbandonedLocks } from "../storage/mod.ts";
@@ -15,6 +15,8 @@ const LONGEST_RESTART_MS = 10_000;
 const HEALTHY_MS = 60_000;
 /** A first start that fails so often has a reason that waiting does not cure. */
 const MOST_FAILED_STARTS = 2;
+/** When an isolate that has come or gone has freed what it does not need. */
+const SETTLED_MS = 1_000;
 /** How long a clean shutdown may take before the rest is left to the next start. */
 const SHUTDOWN_MS = 30_000;
 
@@ -43,6 +45,7 @@ class Supervisor implements Disposable {
   #stopping = false;
   #everReady = false;
   #failures = 0;
+  #memoryTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #onSignal = () => this.#stop();
   /** Without a listener it would end the daemon, and `systemctl reload` sends it. */
   readonly #onReload = () =>
@@ -69,6 +72,7 @@ class Supervisor implements Disposable {
     Deno.removeSignalListener("SIGTERM", this.#onSignal);
     Deno.removeSignalListener("SIGINT", this.#onSignal);
     Deno.removeSignalListener("SIGHUP", this.#onReload);
+    clearTimeout(this.#memoryTimer);
     this.#service[Symbol.dispose]();
     this.#cri?.terminate();
     this.#releaseAll();
@@ -92,6 +96,7 @@ class Supervisor implements Disposable {
     switch (message.kind) {
       case "ready":
         this.#everReady = true;
+        this.#releaseMemorySoon();
         this.#service.ready();
         break;
       case "failed":
@@ -152,6 +157,13 @@ class Supervisor implements Disposable {
   #release(id: number): void {
     this.#pullers.get(id)?.terminate();
     this.#pullers.delete(id);
+    if (this.#pullers.size === 0) this.#releaseMemorySoon();
+  }
+
+  #releaseMemorySoon(): void {
+    clearTimeout(this.#memoryTimer);
+    this.#memoryTimer = setTimeout(releaseFreeMemory, SETTLED_MS);
+    Deno.unrefTimer(this.#memoryTimer);
   }
 
   #releaseAll(): void {

@@ -77,6 +77,7 @@ const SYMBOLS = {
   malloc: { parameters: ["usize"], result: "pointer" },
   // Of glibc alone.
   mallopt: { parameters: ["i32", "i32"], result: "i32", optional: true },
+  malloc_trim: { parameters: ["usize"], result: "i32", optional: true },
 
   prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   setns: { parameters: ["i32", "i32"], result: "i32" },

@@ -36,7 +36,7 @@ export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from "./xattr.ts";
 export { type LockMode, OfdLock } from "./lock.ts";
 export { sendDatagram } from "./datagram.ts";
 export { connectLoopback } from "./loopback.ts";
-export { releaseLargeBlocks } from "./memory.ts";
+export { releaseFreeMemory, releaseLargeBlocks } from "./memory.ts";
 export { PidFd } from "./pidfd.ts";
 export {
   type MadeFile,
