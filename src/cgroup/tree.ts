@@ -40,10 +40,14 @@ function inheritCpuset(parent: string, child: string): void {
 }
 
 /**
- * A v2 cgroup has the controllers that the one above offers. A cgroup with processes of its own can
- * offer none; then its children do without, as the kernel's rules want it.
+ * A v2 cgroup has the controllers that the one above offers. A cgroup with processes of its own must
+ * offer none, and its children do without: asked for cpu or pids alone, the kernel would make it the
+ * root of a threaded tree, whose children take no processes at all.
  */
 function offerControllers(parent: string, controllers: ReadonlySet<string>): void {
+  // The root, which may hold processes beside its children, has no type.
+  const isRoot = !kernelFileExists(`${parent}/cgroup.type`);
+  if (!isRoot && holdsProcesses(parent)) return;
   const offered = new Set(readKernelFile(`${parent}/cgroup.subtree_control`)?.trim().split(" "));
   for (const controller of controllers) {
     if (offered.has(controller)) continue;
@@ -67,6 +71,16 @@ export function cgroupTree(place: string): readonly string[] {
 /** Pids of a cgroup and all below it in one hierarchy. */
 export function treeProcesses(place: string): readonly number[] {
   return cgroupTree(place).flatMap(cgroupProcesses);
+}
+
+/** Whether a v2 cgroup has processes of its own, also such as this PID namespace does not see. */
+function holdsProcesses(place: string): boolean {
+  try {
+    return readKernelFile(`${place}/cgroup.procs`)?.trim() !== "";
+  } catch (error) {
+    if (error instanceof KernelFileError && error.errno === EOPNOTSUPP) return true;
+    throw error;
+  }
 }
 
 /** Pids of one cgroup. A 0 stands for a process that this PID namespace does not see. */
