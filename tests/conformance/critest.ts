@@ -146,7 +146,8 @@ interface SpecReport {
   readonly Failure?: { readonly Message?: string };
 }
 
-function readReport(text: string): SpecResult[] {
+/** The specs of a report that critest was told to write with `-ginkgo.json-report`. */
+export function readReport(text: string): SpecResult[] {
   const suites: { readonly SpecReports: readonly SpecReport[] }[] = JSON.parse(text);
   return suites.flatMap(({ SpecReports }) => SpecReports)
     .filter((spec) => spec.LeafNodeType === "It")

@@ -21,8 +21,11 @@ const GUEST_FILES: Readonly<Record<string, string>> = {
 const DISK_SIZE = "6G";
 /** Some 200 packages are downloaded and unpacked. */
 const BUILD_MS = 20 * 60_000;
+/** What a build leaves behind that was killed is older than any that runs. */
+const ABANDONED_MS = 60 * 60_000;
 /** Changes when the way of building changes. */
 const FORMAT = "1";
+const UNFINISHED = ".new-";
 
 /** A built image. The disk is never written to: a machine keeps its changes to itself. */
 export interface VmImage {
@@ -32,7 +35,14 @@ export interface VmImage {
   readonly initrd: string;
 }
 
-/** The image of a release; built when it is not there yet. */
+/** Debian's archive cannot be reached from here: no fault of what is tested. */
+export class ArchiveUnreachable extends Error {}
+
+/**
+ * The image of a release; built when it is not there yet.
+ *
+ * @throws {ArchiveUnreachable} When a package or their list cannot be downloaded.
+ */
 export async function vmImage(suite: Suite, say: (line: string) => void): Promise<VmImage> {
   const directory = join(CACHE, `${suite.name}-${await inputsHash(suite)}`);
   const image = {
@@ -41,13 +51,17 @@ export async function vmImage(suite: Suite, say: (line: string) => void): Promis
     kernel: join(directory, "vmlinuz"),
     initrd: join(directory, "initrd.img"),
   };
-  if (await Deno.stat(directory).then(() => true, () => false)) return image;
+  if (await isThere(directory)) return image;
   await Deno.mkdir(CACHE, { recursive: true });
-  const work = await Deno.makeTempDir({ dir: CACHE, prefix: ".new-" });
+  await dropAbandoned();
+  const work = await Deno.makeTempDir({ dir: CACHE, prefix: UNFINISHED });
   try {
     await build(suite, work, say);
     await dropOthers(suite);
-    await Deno.rename(join(work, "image"), directory);
+    await Deno.rename(join(work, "image"), directory).catch(async (error) => {
+      // Somebody else has built it meanwhile.
+      if (!await isThere(directory)) throw error;
+    });
   } finally {
     await Deno.remove(work, { recursive: true });
   }
@@ -106,6 +120,28 @@ async function dropOthers(suite: Suite): Promise<void> {
   }
 }
 
+/** Of builds that were killed. */
+async function dropAbandoned(): Promise<void> {
+  for await (const { name } of Deno.readDir(CACHE)) {
+    if (!name.startsWith(UNFINISHED)) continue;
+    const path = join(CACHE, name);
+    const { mtime } = await Deno.stat(path);
+    if (Date.now() - (mtime?.getTime() ?? 0) > ABANDONED_MS) {
+      await Deno.remove(path, { recursive: true });
+    }
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** What debootstrap says when it cannot download. */
+const DOWNLOAD_FAILED =
+  /^E: (?:Failed getting release file|Couldn't download|Couldn't retrieve).*/m;
+/** Where downloads go through a proxy. */
+const PROXY_VARIABLES = ["http_proxy", "https_proxy", "no_proxy"];
+
 /**
  * In a mount namespace of its own: debootstrap mounts /proc and /sys in the new root, and when it is
  * interrupted they must be gone before the root is deleted.
@@ -113,10 +149,23 @@ async function dropOthers(suite: Suite): Promise<void> {
 async function must(command: string, args: readonly string[]): Promise<void> {
   const apart = ["--mount", "--propagation", "private", command, ...args];
   const { code, stdout, stderr } = await run("unshare", apart, {
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
+    env: {
+      ...proxies(),
+      ...{ PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
+    },
     timeoutMs: BUILD_MS,
   });
   if (code === 0) return;
-  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).slice(-2000));
-  throw new Error(`${command} ${args.join(" ")}: exit code ${code}:\n${text.join("\n")}`);
+  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("\n");
+  const [download] = DOWNLOAD_FAILED.exec(text) ?? [];
+  if (download !== undefined) throw new ArchiveUnreachable(`debootstrap: ${download}`);
+  throw new Error(`${command} ${args.join(" ")}: exit code ${code}:\n${text.slice(-4000)}`);
+}
+
+function proxies(): Record<string, string> {
+  const all = Deno.env.toObject();
+  return Object.fromEntries(PROXY_VARIABLES.flatMap((name) => {
+    const value = all[name] ?? all[name.toUpperCase()];
+    return value === undefined ? [] : [[name, value]];
+  }));
 }

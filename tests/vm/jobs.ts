@@ -6,6 +6,8 @@
  */
 import { join } from "@std/path";
 import { fileURLToPath } from "node:url";
+import { repository } from "../../scripts/build/paths.ts";
+import { run } from "../../src/linux/mod.ts";
 import { conformanceTools } from "../conformance/build.ts";
 import { startRegistry } from "../harness/mod.ts";
 import { CONFORMANCE_IMAGES, pushTestImages } from "../images/mod.ts";
@@ -14,6 +16,17 @@ const SCRIPTS = fileURLToPath(new URL("jobs/", import.meta.url));
 /** Scripts that are no jobs: what jobs share, and what runs them. */
 const SHARED = ["node", "start"];
 const BUSYBOX_REPOSITORY = "e2e-test-images/busybox";
+
+/** Built programs of packages that only builds and generators start; they are large. */
+const HOST_ONLY = ["@bufbuild+buf-linux-*", "dprint-node@*", "@esbuild+*"];
+/** What a run of tests needs of the repository, beside `node_modules`. */
+const SOURCE = ["deno.json", "deno.lock", "mod.ts", "src", "tests", "scripts"];
+/** Tests of `tests/integration/` to which a real node makes a difference. */
+const NODE_TESTS = [
+  "tests/integration/cgroup",
+  "tests/integration/security",
+  "tests/integration/isolates/service_manager_test.ts",
+];
 
 /** A job by its name, `smoke` for `jobs/smoke.sh`. */
 export interface JobSettings {
@@ -41,7 +54,10 @@ export async function jobNames(): Promise<readonly string[]> {
 /** Puts together what goes onto the job's disk, in an empty directory. */
 export async function prepareJob(directory: string, settings: JobSettings): Promise<void> {
   const { name, manager, runtime, crid } = settings;
-  const variables = { MANAGER: manager, RUNTIME: runtime, ...settings.variables };
+  const variables = {
+    ...{ MANAGER: manager, RUNTIME: runtime, PATHS: NODE_TESTS.join(" ") },
+    ...settings.variables,
+  };
   const quoted = Object.entries(variables)
     .map(([variable, value]) => `${variable}='${value.replaceAll("'", `'\\''`)}'\n`);
   await Deno.writeTextFile(join(directory, "env"), quoted.join(""));
@@ -55,12 +71,27 @@ export async function prepareJob(directory: string, settings: JobSettings): Prom
     await Deno.copyFile(join(SCRIPTS, script.name), join(directory, "jobs", script.name));
   }
   await Deno.mkdir(join(directory, "bin"));
+  if (name === "integration") return await copySource(directory);
   const { crictl, critest, ginkgo } = await conformanceTools();
   const programs = name === "critest" ? [critest, ginkgo] : [];
   for (const program of [crid, crictl, ...programs]) {
     await linkInto(join(directory, "bin"), program);
   }
   await fillRegistry(join(directory, "registry"), ALL_IMAGES.has(name));
+}
+
+/** The tests with all they import, and Deno. */
+async function copySource(directory: string): Promise<void> {
+  const source = join(directory, "source");
+  await linkInto(join(directory, "bin"), await Deno.realPath(Deno.execPath()));
+  await Deno.mkdir(source);
+  const exclude = HOST_ONLY.map((name) => `--exclude=node_modules/.deno/${name}`).join(" ");
+  const what = [...SOURCE, "node_modules"].join(" ");
+  const { code, stderr } = await run("sh", [
+    "-c",
+    `tar -C '${repository}' -c ${exclude} ${what} | tar -C '${source}' -x`,
+  ]);
+  if (code !== 0) throw new Error(`copy the source: ${new TextDecoder().decode(stderr)}`);
 }
 
 /** The disk is made of a copy; a link spares another. */

@@ -8,6 +8,7 @@ import type { ChildProcess } from "node:child_process";
 import { join } from "@std/path";
 import { createInterface } from "node:readline";
 import { exit, killGroup, run, start } from "../../src/linux/mod.ts";
+import { DIE_WITH_PARENT } from "../harness/isolation.ts";
 import type { VmImage } from "./image.ts";
 
 export interface JobOptions {
@@ -33,6 +34,7 @@ export interface JobResult {
   readonly results: ReadonlyMap<string, string>;
 }
 
+const QEMU = "qemu-system-x86_64";
 const MEMORY = "3072";
 const CPUS = "2";
 /** Room on the job's disk beyond what is put there. */
@@ -87,7 +89,8 @@ async function boot(
   work: string,
 ): Promise<{ output: string; console: string }> {
   const consoleFile = join(work, "console");
-  const child = start("qemu-system-x86_64", machine(options, disk, work), {
+  const [command, ...args] = [...DIE_WITH_PARENT, QEMU, ...machine(options, disk, work)];
+  const child = start(command!, args, {
     // The image stays as it is: what the machine writes to it goes here.
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", TMPDIR: work },
     // An input that has ended would take the port away from the machine.
@@ -107,7 +110,7 @@ async function boot(
 async function endOf(child: ChildProcess, timeoutMs: number): Promise<void> {
   using _kill = { [Symbol.dispose]: () => killGroup(child) };
   const timer = setTimeout(() => killGroup(child), timeoutMs);
-  await exit(child, "qemu-system-x86_64").finally(() => clearTimeout(timer));
+  await exit(child, QEMU).finally(() => clearTimeout(timer));
 }
 
 function machine({ image, kernelArguments }: JobOptions, disk: string, work: string): string[] {

@@ -10,6 +10,7 @@ import { vmImage } from "./image.ts";
 import { jobNames, prepareJob } from "./jobs.ts";
 import { runJob } from "./machine.ts";
 import { suiteNamed, SUITES } from "./suites.ts";
+import { critestVerdict } from "./verdict.ts";
 
 const USAGE = `usage: ./dev vm [OPTION...] [JOB]
 
@@ -67,15 +68,16 @@ async function main(): Promise<number> {
     console.log(`${seconds} ${line}`);
   };
   const image = await vmImage(suiteNamed(values.suite), say);
+  const variables = Object.fromEntries(values.set.map((pair) => {
+    const at = pair.indexOf("=");
+    return [pair.slice(0, at), pair.slice(at + 1)];
+  }));
   await prepareJob(directory, {
     name,
     manager: values.manager === "cgroupfs" ? "cgroupfs" : "systemd",
     runtime: values.runtime === "runc" ? "runc" : "crun",
     crid: values.crid ?? join(repository, "dist/crid"),
-    variables: Object.fromEntries(values.set.map((pair) => {
-      const at = pair.indexOf("=");
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    })),
+    variables,
     ...(values.script === undefined ? {} : { script: await Deno.readTextFile(values.script) }),
   });
   say(`boot ${image.suite}: ${name} with ${values.runtime} and the ${values.manager} driver`);
@@ -95,5 +97,26 @@ async function main(): Promise<number> {
     return 1;
   }
   say(`exit code ${result.code}`);
-  return result.code;
+  const report = result.results.get("critest-report.json");
+  return report === undefined ? result.code : await judgeCritest(report, variables);
+}
+
+/** critest fails for any spec; here only those count that have passed before. */
+async function judgeCritest(
+  report: string,
+  { FOCUS, SKIP }: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  const { broken, unlisted, others, passed } = await critestVerdict(report, {
+    focus: FOCUS,
+    skip: SKIP,
+  });
+  for (const spec of broken) {
+    console.log(`BROKEN, ${spec.state}: ${spec.name}\n    ${spec.message}`);
+  }
+  for (const spec of others) {
+    console.log(`not expected, ${spec.state}: ${spec.name}\n    ${spec.message}`);
+  }
+  for (const spec of unlisted) console.log(`passes and is not listed yet: ${spec}`);
+  console.log(`${passed} specs passed, ${broken.length} that must pass did not`);
+  return broken.length > 0 ? 1 : 0;
 }

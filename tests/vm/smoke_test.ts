@@ -19,7 +19,7 @@ describe("crid on a node with systemd, cgroup v2 and AppArmor", () => {
         name: "smoke",
         manager: "systemd",
         runtime: "crun",
-        crid: join(repository, "dist/crid"),
+        crid: Deno.env.get("CRID_BINARY") ?? join(repository, "dist/crid"),
       });
       const result = await runJob({
         image,
