@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../base/cleanup.h"
+#include "../base/null_device.h"
 #include "monitor.h"
 #include "self.h"
 
@@ -71,12 +72,16 @@ static const char **command_line(const struct monitor *monitor) {
     return line.words;
 }
 
-/* The runtime's ends of the container's streams; -1 is /dev/null, or ours with passthrough. */
+/*
+ * The runtime's ends of the container's streams. Those that are -1 are `null`; with passthrough all of
+ * them are ours.
+ */
 struct streams {
-    int input, output, errors;
+    int null, input, output, errors;
 };
 
 static void close_streams(struct streams *streams) {
+    close_fd_in(&streams->null);
     close_fd_in(&streams->input);
     close_fd_in(&streams->output);
     close_fd_in(&streams->errors);
@@ -101,6 +106,8 @@ static int open_streams(struct monitor *monitor, struct streams *streams, struct
         open_input(monitor, ours);
     }
     if (monitor->log.passthrough) return 0;
+    streams->null = open_null_device();
+    if (streams->null < 0) return fail(failure, errno, "Failed to open a null device");
     if (!options->terminal) {
         if (make_pipe(&ours, &streams->output, 1, failure) < 0) return -1;
         if (watch_output(monitor, &monitor->out, ours) < 0) return fail(failure, errno, "epoll");
@@ -113,9 +120,8 @@ static int open_streams(struct monitor *monitor, struct streams *streams, struct
     return 0;
 }
 
-static void put(int fd, int target, int flags) {
-    if (fd < 0) fd = open("/dev/null", flags | O_CLOEXEC);
-    if (fd < 0 || dup2(fd, target) < 0) _exit(127);
+static void put(const struct streams *streams, int fd, int target) {
+    if (dup2(fd < 0 ? streams->null : fd, target) < 0) _exit(127);
 }
 
 static void set_listen_pid(const struct options *options, pid_t first_pid) {
@@ -136,9 +142,9 @@ static _Noreturn void become_runtime(const struct monitor *monitor, const struct
     signal(SIGPIPE, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     if (!monitor->log.passthrough) {
-        put(streams->input, STDIN_FILENO, O_RDONLY);
-        put(streams->output, STDOUT_FILENO, O_WRONLY);
-        put(streams->errors, STDERR_FILENO, O_WRONLY);
+        put(streams, streams->input, STDIN_FILENO);
+        put(streams, streams->output, STDOUT_FILENO);
+        put(streams, streams->errors, STDERR_FILENO);
     }
     if (options->exec_attach && monitor->start_fd >= 0) wait_for_start(monitor->start_fd);
     set_oom_score(monitor->oom_score_before);
@@ -149,7 +155,7 @@ static _Noreturn void become_runtime(const struct monitor *monitor, const struct
 }
 
 int start_runtime(struct monitor *monitor, struct failure *failure) {
-    __attribute__((cleanup(close_streams))) struct streams streams = {-1, -1, -1};
+    __attribute__((cleanup(close_streams))) struct streams streams = {-1, -1, -1, -1};
     if (open_streams(monitor, &streams, failure) < 0) return -1;
     _cleanup_free_ const char **command = command_line(monitor);
     if (command == NULL) return fail(failure, 0, "out of memory");

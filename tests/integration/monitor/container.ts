@@ -33,6 +33,7 @@ const SHELL_TOOLS = [
   "dd",
   "kill",
   "ls",
+  "readlink",
   "true",
   "stty",
   "tr",
@@ -108,6 +109,10 @@ export interface BundleOptions {
   readonly terminal?: boolean;
   /** Bytes. */
   readonly memoryLimit?: number;
+  /** Default root. */
+  readonly user?: number;
+  /** Its root is this user on the host, and so on; by default users are the host's. */
+  readonly mappedTo?: number;
 }
 
 /** Writes a bundle and returns its directory, whose name is the container's id. */
@@ -128,14 +133,17 @@ export async function makeProcess(
   options: { terminal?: boolean } = {},
 ): Promise<string> {
   const path = join(bundle, `process-${crypto.randomUUID()}.json`);
-  await Deno.writeTextFile(path, JSON.stringify(process(args, options.terminal ?? false)));
+  await Deno.writeTextFile(path, JSON.stringify(process(args, options)));
   return path;
 }
 
-function process(args: readonly string[], terminal: boolean): Record<string, unknown> {
+function process(
+  args: readonly string[],
+  { terminal = false, user = 0 }: { terminal?: boolean; user?: number },
+): Record<string, unknown> {
   return {
     terminal,
-    user: { uid: 0, gid: 0 },
+    user: { uid: user, gid: user },
     args,
     env: ["PATH=/bin"],
     cwd: "/",
@@ -154,7 +162,7 @@ function spec(stage: Stage, id: string, options: BundleOptions): Record<string, 
     : { memory: { limit: options.memoryLimit } };
   return {
     ociVersion: "1.0.2",
-    process: process(["/bin/sh", "-c", options.script], options.terminal ?? false),
+    process: process(["/bin/sh", "-c", options.script], options),
     root: { path: stage.rootfs, readonly: true },
     mounts: [
       { destination: "/proc", type: "proc", source: "proc" },
@@ -170,8 +178,21 @@ function spec(stage: Stage, id: string, options: BundleOptions): Record<string, 
     linux: {
       cgroupsPath: `/${basename(stage.directory)}/${id}`,
       resources: { devices: [{ allow: false, access: "rwm" }], ...memory },
-      namespaces: ["pid", "ipc", "uts", "mount", "network"].map((type) => ({ type })),
+      namespaces: NAMESPACES.map((type) => ({ type })),
+      ...userNamespace(options.mappedTo),
     },
+  };
+}
+
+const NAMESPACES = ["pid", "ipc", "uts", "mount", "network"];
+
+function userNamespace(mappedTo: number | undefined): Record<string, unknown> {
+  if (mappedTo === undefined) return {};
+  const mappings = [{ containerID: 0, hostID: mappedTo, size: 65536 }];
+  return {
+    namespaces: [...NAMESPACES, "user"].map((type) => ({ type })),
+    uidMappings: mappings,
+    gidMappings: mappings,
   };
 }
 
