@@ -3,7 +3,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/cleanup.h"
 
 /* Set once from the command line; everything else of the monitor is in its own structures. */
 static enum severity least = SAY_WARNING;
@@ -30,7 +36,24 @@ bool set_severity(const char *level) {
 
 void say_to_syslog(const char *cid) {
     syslog_id = cid;
-    openlog("conmon", LOG_PID, LOG_DAEMON);
+}
+
+/*
+ * Not by syslog(3), which waits for a log daemon that hangs, and the container would wait with it.
+ * Messages are few: no socket is kept for them.
+ */
+static void send_to_syslog(int priority, const char *text) {
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return;
+    char message[1400], stamp[32];
+    time_t now = time(NULL);
+    struct tm local;
+    localtime_r(&now, &local);
+    strftime(stamp, sizeof stamp, "%b %e %T", &local);
+    int size = snprintf(message, sizeof message, "<%d>%s conmon[%d]: conmon %.20s: %s",
+                        LOG_DAEMON | priority, stamp, (int)getpid(), syslog_id, text);
+    if (size > 0) send(fd, message, (size_t)size, MSG_NOSIGNAL);
 }
 
 void say(enum severity severity, const char *format, ...) {
@@ -43,7 +66,5 @@ void say(enum severity severity, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     dprintf(2, "[conmon:%c]: %s\n", letters[severity], text);
-    if (syslog_id != NULL) {
-        syslog(priorities[severity], "conmon %.20s: %s", syslog_id, text);
-    }
+    if (syslog_id != NULL) send_to_syslog(priorities[severity], text);
 }
