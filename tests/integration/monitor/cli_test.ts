@@ -2,7 +2,7 @@ import { after, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { run } from "../../../src/linux/mod.ts";
-import { monitorProgram } from "./monitor.ts";
+import { monitorProgram, MONITORS } from "./monitor.ts";
 
 const text = new TextDecoder();
 
@@ -138,6 +138,38 @@ describe("the monitor's command line", () => {
       const { code, err } = await monitor(args());
       assert.equal(code, 1);
       assert.match(err, pattern);
+    });
+  }
+
+  for (const kind of MONITORS) {
+    it(`starts the runtime as its callers expect (${kind})`, async () => {
+      const bundle = await Deno.makeTempDir({ dir });
+      const runtime = join(bundle, "runtime");
+      const script = `#!/bin/sh\nfor word; do echo "$word"; done > ${bundle}/words\nexit 1\n`;
+      await Deno.writeTextFile(runtime, script, { mode: 0o755 });
+      const words = async (...args: string[]) => {
+        const all = ["-c", "id", "-u", "id", "-r", runtime, "-b", bundle, "-l", "none", "--sync"];
+        const paths = ["-p", join(bundle, "pid"), "--socket-dir-path", bundle];
+        await run(await monitorProgram(kind), [...all, ...paths, ...args], { cwd: bundle });
+        return (await Deno.readTextFile(join(bundle, "words"))).trimEnd().split("\n");
+      };
+      const flags = ["--systemd-cgroup", "--no-pivot", "--no-new-keyring"];
+      const lists = ["--runtime-arg", "--root=/r", "--runtime-arg", "--debug"];
+      const late = ["--runtime-opt", "--preserve-fds", "--runtime-opt", "2"];
+      const end = ["--preserve-fds", "2", "id"];
+      const created = ["--bundle", bundle, "--pid-file", join(bundle, "pid")];
+      assert.deepEqual(await words(...flags, ...lists, ...late), [
+        ...["--systemd-cgroup", "--root=/r", "--debug", "create", ...created],
+        ...["--no-pivot", "--no-new-keyring", ...end],
+      ]);
+      assert.deepEqual(await words("--restore", "/image", ...lists, ...late), [
+        ...["--root=/r", "--debug", "restore", ...created, "--detach"],
+        ...["--image-path", "/image", "--work-path", bundle, ...end],
+      ]);
+      assert.deepEqual(await words("-e", "--exec-process-spec", "/p", ...flags, ...lists), [
+        ...["--root=/r", "--debug", "exec", "--pid-file", join(bundle, "pid")],
+        ...["--process", "/p", "--detach", "id"],
+      ]);
     });
   }
 

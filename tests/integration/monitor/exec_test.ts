@@ -70,6 +70,13 @@ describe("the monitor of a command", () => {
           assert.match(message!, /no such file|not found/i);
         });
 
+        it("reports what the runtime says of a container that does not exist", async () => {
+          const { monitor } = await container.exec("true", { args: ["--cid", "no-such"] });
+          const { exit_code, message } = (await monitor.answer())!;
+          assert.equal(exit_code, -1);
+          assert.match(message!, /no such|not exist/i);
+        });
+
         it("does not wait for what the command leaves running", async () => {
           const started = performance.now();
           const { monitor } = await container.exec("sleep 5 & exit 0");

@@ -1,9 +1,10 @@
 import { after, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
 import { run } from "../../../src/linux/mod.ts";
 import { makeStage, RUNTIMES, type Stage } from "./container.ts";
-import { type Container, createContainer, MONITORS, prepareContainer } from "./monitor.ts";
+import { type Container, createContainer, logText, MONITORS, prepareContainer } from "./monitor.ts";
+import { Watch } from "./watch.ts";
 
 describe("the end of a monitor", () => {
   let stage: Stage;
@@ -42,6 +43,18 @@ describe("the end of a monitor", () => {
           await appeared;
           assert.equal(await Deno.readTextFile(container.path("exit")), "1");
           await container.end();
+        });
+
+        it("appears whole, and no other name that a daemon could take for a container's", async () => {
+          await using container = await make("exit 3");
+          using watch = new Watch(stage.exits);
+          await container.start();
+          await watch.seen(join(stage.exits, container.id));
+          assert.equal(await Deno.readTextFile(join(stage.exits, container.id)), "3");
+          await container.monitor.gone();
+          const others = watch.paths.map((path) => basename(path))
+            .filter((name) => name.startsWith(container.id) && name !== container.id);
+          for (const name of others) assert.match(name, /^[^.]+\.\w{6}$/);
         });
 
         it("runs the exit command with its arguments", async () => {
@@ -136,6 +149,32 @@ describe("the end of a monitor", () => {
       assert.equal(code, 255);
       assert.equal(await Deno.readTextFile(join(bundle, "stranger")), "-1");
       await stranger.status;
+    });
+
+    it("passes its caller's descriptors on with --preserve-fds", async () => {
+      const script = "cat <&3";
+      const options = {
+        ...{ stage, monitor: "ours", runtime: "crun", script } as const,
+        args: ["--runtime-opt", "--preserve-fds", "--runtime-opt", "1"],
+      };
+      await using container = await prepareContainer(options);
+      const file = container.path("handed-over");
+      await Deno.writeTextFile(file, "kept open\n");
+      const holder = container.path("holder");
+      // Its own pipes make room: the runtime hands over descriptors from 3 on.
+      const moved = `exec 7>&3 8<&4 9>&5 3< ${file} 4<&- 5>&-; ` +
+        "export _OCI_SYNCPIPE=7 _OCI_STARTPIPE=8 _OCI_ATTACHPIPE=9";
+      await Deno.writeTextFile(
+        holder,
+        `#!/bin/sh\n${moved}\nexec ${container.program} "$@"\n`,
+        { mode: 0o755 },
+      );
+      await using held = container.through(holder);
+      held.launch(options);
+      await held.created();
+      await held.start();
+      assert.equal(await held.end(), "0");
+      assert.equal(logText(await held.log()), "kept open\n");
     });
 
     it("passes LISTEN_PID on as the runtime's own", async () => {

@@ -9,6 +9,7 @@ import {
   logText,
   MONITORS,
   parseLog,
+  prepareContainer,
 } from "./monitor.ts";
 import { Watch } from "./watch.ts";
 
@@ -123,6 +124,49 @@ describe("the monitor's log", () => {
       assert.ok(lines.every(({ stamp }) => stamp.endsWith("+05:30")));
       const [first, second] = lines.map(({ stamp }) => Date.parse(stamp));
       assert.ok(first! >= before - 1 && second! - first! >= 90 && second! <= Date.now());
+    });
+
+    it("follows the zone when its offset changes", async () => {
+      // Summer begins two seconds from now, one hour ahead.
+      const at = new Date(Date.now() + 2000);
+      const day = Math.floor((at.getTime() - Date.UTC(at.getUTCFullYear(), 0)) / 86_400_000);
+      const time = at.toISOString().slice(11, 19);
+      const zone = `WIN0SUM-1,${day}/${time},${(day + 180) % 365}`;
+      await using container = await make("echo 1; sleep 2.5; echo 2", [], { TZ: zone });
+      await container.start();
+      await container.end();
+      const lines = await container.log();
+      assert.deepEqual(lines.map(({ stamp }) => stamp.slice(-6)), ["+00:00", "+01:00"]);
+      const [first, second] = lines.map(({ stamp }) => Date.parse(stamp));
+      assert.ok(second! - first! >= 2400 && second! - first! < 10_000, "the time itself goes on");
+    });
+
+    it("leaves the container its caller's streams with `passthrough`", async () => {
+      const options = {
+        stage,
+        monitor: "ours",
+        runtime: "crun",
+        script: "cat; echo bad >&2",
+      } as const;
+      await using container = await prepareContainer(options);
+      const { program, runtime, id, bundle } = container;
+      const script = `${program} "$@"; until ${runtime} start ${id} 2> /dev/null; do sleep 0.02; ` +
+        `done; until [ -e ${stage.exits}/${id} ]; do sleep 0.02; done`;
+      const child = new Deno.Command("timeout", {
+        args: [
+          ...["20", "sh", "-c", script, "sh", "-c", id, "-u", id, "-r", runtime, "-b", bundle],
+          ...["-p", container.path("pid"), "-l", "passthrough"],
+          ...["--exit-dir", stage.exits, "--socket-dir-path", stage.sockets],
+        ],
+        ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("mine\n"));
+      await writer.close();
+      const { stdout, stderr } = await child.output();
+      const text = new TextDecoder();
+      assert.equal(text.decode(stdout), "mine\n");
+      assert.equal(text.decode(stderr), "bad\n");
     });
 
     it("writes a line whole although it comes in parts", async () => {
