@@ -1,5 +1,6 @@
 /*
- * crid-native: every small native program of crid in one static file.
+ * crid-native: the small native programs of crid in one static file. The monitor has a file of its own,
+ * for it is the only one of which many run.
  * The program is chosen by the name it was started under (a link), else by the first argument.
  */
 #include <stdio.h>
@@ -12,8 +13,6 @@ static const struct program {
     int (*run)(int argc, char **argv);
 } programs[] = {
     {"attach", attach_main},
-    {"conmon", monitor_main},
-    {"monitor", monitor_main},
     {"pause", pause_main},
     {"pinns", pinns_main},
     {"session", session_main},

@@ -8,9 +8,12 @@ import { join } from "@std/path";
 import { bundle } from "./build/bundle.ts";
 import { compile, compileObstacle } from "./build/compile.ts";
 import { buildLauncher } from "./build/launcher.ts";
-import { buildNative, HELPERS } from "./build/native.ts";
+import { buildNative, HELPERS, MONITOR } from "./build/native.ts";
 import { repository } from "./build/paths.ts";
 import { PERMISSIONS, RUNTIME_FLAGS } from "./build/permissions.ts";
+
+/** What crid starts besides the node's own programs. */
+const NATIVE = [HELPERS, MONITOR];
 
 /** Keeps a build from asking or writing anything outside the unpacked directory. */
 const RUN_VARIABLES = ["DENO_DIR=%/cache", "DENO_NO_UPDATE_CHECK=1"];
@@ -19,7 +22,7 @@ async function build(): Promise<void> {
   const started = performance.now();
   const dist = join(repository, "dist");
   const out = join(dist, "crid");
-  report("native", await sizeOf(await buildNative(HELPERS)));
+  for (const target of NATIVE) report(target.name, await sizeOf(await buildNative(target)));
 
   const obstacle = await compileObstacle();
   const bundles = await bundle(obstacle === undefined ? "deno compile" : "launcher");
@@ -63,8 +66,9 @@ function report(what: string, text: string): void {
 
 if (import.meta.main) {
   try {
-    if (Deno.args.includes("--native")) await buildNative(HELPERS);
-    else await build();
+    if (Deno.args.includes("--native")) {
+      await Promise.all(NATIVE.map((target) => buildNative(target)));
+    } else await build();
   } catch (error) {
     console.error(`build: ${error instanceof Error ? error.message : error}`);
     Deno.exit(1);

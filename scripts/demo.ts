@@ -193,7 +193,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 const start = performance.now();
 narrator.say(`\ncrid demo: the life of a pod over CRI, by ${await chooseBinary()}`);
 narrator.say(
-  "on temporary directories and in namespaces of its own; runc, conmon and CNI are this machine's\n",
+  "on temporary directories and in namespaces of its own; runc and CNI are this machine's\n",
 );
 try {
   await demo();

@@ -2,7 +2,6 @@
 #pragma once
 
 int attach_main(int argc, char **argv);
-int monitor_main(int argc, char **argv);
 int pause_main(int argc, char **argv);
 int pinns_main(int argc, char **argv);
 int session_main(int argc, char **argv);

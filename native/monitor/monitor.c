@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../base/programs.h"
 #include "clock.h"
 #include "exit.h"
 #include "runtime.h"
@@ -56,12 +55,14 @@ static void begin(struct monitor *monitor) {
     monitor->terminal.fd = monitor->terminal.slave = -1;
     monitor->attach.spare_fd = -1;
     monitor->sync_fd = monitor->start_fd = monitor->attach_fd = -1;
-    /* Apart from the rest, so that an idle monitor has few pages of its own. */
+    /* Apart from the rest: what an idle monitor needs is in one page, beside the C library's. */
     static char out[OUTPUT_BUFFER_SIZE], err[OUTPUT_BUFFER_SIZE];
     static char log[LOG_BUFFER_SIZE + BUFFER_SLACK];
+    static struct last_words last_words;
     monitor->out.buffer = out;
     monitor->err.buffer = err;
     monitor->log.file.buffer = log;
+    monitor->last_words = &last_words;
     monitor->out.stream = STREAM_STDOUT;
     monitor->err.stream = STREAM_STDERR;
     monitor->status = STATUS_UNKNOWN;
@@ -147,7 +148,7 @@ static void arm_timeout(struct monitor *monitor) {
 static void report_failure(struct monitor *monitor, const struct failure *failure) {
     static char words[FIRST_SIZE + LAST_SIZE + 64];
     drain_output(monitor, &monitor->err);
-    size_t size = recall(&monitor->last_words, words);
+    size_t size = recall(monitor->last_words, words);
     const char *text = size > 0 ? words : failure->text;
     if (size == 0) size = strlen(failure->text);
     say(SAY_ERROR, "Failed to create container: %s: %.*s", failure->text, (int)size, text);
@@ -234,8 +235,8 @@ static int monitor_process(struct monitor *monitor, struct failure *failure) {
     return status < 0 ? 255 : status;
 }
 
-int monitor_main(int argc, char **argv) {
-    static struct monitor monitor;
+int main(int argc, char **argv) {
+    static struct monitor monitor __attribute__((aligned(4096)));
     struct failure failure;
     umask(0022);
     begin(&monitor);

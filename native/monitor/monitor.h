@@ -41,7 +41,7 @@ struct monitor {
     struct process runtime;
     struct process container;
     struct reaped reaped;
-    struct last_words last_words;
+    struct last_words *last_words;
     bool timed_out;
     int64_t give_up_at; /* ms, after a timeout; 0: not yet */
     bool used; /* events came since buffers were last given back */

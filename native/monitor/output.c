@@ -46,7 +46,7 @@ static void log_lines(struct monitor *monitor, struct output *output, size_t fre
 /* `fresh` bytes have been read behind what is held. */
 static void pass_on(struct monitor *monitor, struct output *output, size_t fresh) {
     if (output->overheard) {
-        hear(&monitor->last_words, output->buffer + output->held, fresh);
+        hear(monitor->last_words, output->buffer + output->held, fresh);
     }
     output->held += fresh;
     if (output->kept_back) {

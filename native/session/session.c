@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "../base/cleanup.h"
-#include "../base/empty_input.h"
+#include "../base/null_device.h"
 #include "../base/programs.h"
 #include "../start/affinity.h"
 #include "../start/left.h"
@@ -54,8 +54,8 @@ static int parse(int argc, char **argv, struct session_request *request, struct 
 
 /* With a terminal the runtime has no use for our stdin and stdout; it must not hold them either. */
 static int keep_streams(void) {
-    int empty = open_empty_input();
-    if (empty < 0 || dup2(empty, STDIN_FILENO) < 0) return -1;
+    int null = open_null_device();
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0) return -1;
     return dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "../base/cleanup.h"
-#include "../base/empty_input.h"
+#include "../base/null_device.h"
 #include "affinity.h"
 #include "left.h"
 #include "start.h"
@@ -15,8 +15,8 @@ static pid_t run_program(char **program, const sigset_t *mask) {
     if (pid != 0) return pid;
     setpgid(0, 0);
     sigprocmask(SIG_SETMASK, mask, NULL);
-    int empty = open_empty_input();
-    if (empty < 0 || dup2(empty, STDIN_FILENO) < 0) _exit(126);
+    int null = open_null_device();
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0) _exit(126);
     execvp(program[0], program);
     _exit(errno == ENOENT ? 127 : 126);
 }

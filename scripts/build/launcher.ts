@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, join } from "@std/path";
-import { buildNative, HELPERS, type NativeTarget } from "./native.ts";
+import { buildNative, HELPERS, MONITOR, type NativeTarget } from "./native.ts";
 import { nulTerminated, type PayloadEntry, writePayload } from "./payload.ts";
 import { findRuntime } from "./runtime.ts";
 
@@ -51,20 +51,20 @@ export async function buildLauncher(input: LauncherInput): Promise<void> {
     entries.push({ kind: "file", name: `lib/${basename(library)}`, content });
   }
   for (const [name, content] of input.files) entries.push({ kind: "file", name, content });
-  entries.push(...await helperEntries());
+  for (const target of [HELPERS, MONITOR]) entries.push(...await nativeEntries(target));
   // Last: a compiled program looks for its data at the end of the file.
   entries.push({ kind: "program", name: "program", content: await Deno.readFile(input.program) });
   await writePayload(input.out, await Deno.readFile(launcher), entries);
 }
 
-async function helperEntries(): Promise<PayloadEntry[]> {
-  const content = await Deno.readFile(await buildNative(HELPERS));
+async function nativeEntries(target: NativeTarget): Promise<PayloadEntry[]> {
+  const content = await Deno.readFile(await buildNative(target));
   return [
-    { kind: "file", name: `native/${HELPERS.name}`, content, mode: 0o755 },
-    ...HELPERS.links.map((link): PayloadEntry => ({
+    { kind: "file", name: `native/${target.name}`, content, mode: 0o755 },
+    ...target.links.map((link): PayloadEntry => ({
       kind: "link",
       name: join("native", link),
-      content: new TextEncoder().encode(HELPERS.name),
+      content: new TextEncoder().encode(target.name),
     })),
   ];
 }

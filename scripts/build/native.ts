@@ -19,12 +19,20 @@ export interface NativeTarget {
   readonly links: readonly string[];
 }
 
-/** Every helper that crid starts, in one file. */
+/** Every helper that crid starts but the monitor, in one file. */
 export const HELPERS: NativeTarget = {
   name: "crid-native",
   sources: ["main.c", "base", "session", "start"],
-  programs: ["attach", "monitor", "pause", "pinns"],
-  links: ["monitor", "pause", "pinns"],
+  programs: ["attach", "pause", "pinns"],
+  links: ["pause", "pinns"],
+};
+
+/** The monitor by itself: one runs for each container, and each would pay for the other programs. */
+export const MONITOR: NativeTarget = {
+  name: "conmon",
+  sources: ["monitor", "base"],
+  programs: [],
+  links: [],
 };
 
 /** How a build differs from the one that is shipped. */

@@ -83,8 +83,21 @@ async function checkHandler(
   return {
     ...handler,
     runtime_path: await program("runtime_path", handler.runtime_path || name, searchPath),
-    monitor_path: await program("monitor_path", handler.monitor_path || "conmon", searchPath),
+    monitor_path: await monitor(handler.monitor_path, searchPath),
   };
+}
+
+/** `""` stays: it means crid's own monitor, which is not looked for on the host. */
+async function monitor(path: string, searchPath: string): Promise<string> {
+  if (path === "") return "";
+  try {
+    return await program("monitor_path", path, searchPath);
+  } catch (error) {
+    throw invalid(
+      `${errorMessage(error)}; install it, or leave monitor_path and conmon out of the ` +
+        "configuration to have crid's own monitor",
+    );
+  }
 }
 
 /** The absolute path of an executable, found in the search path when it has no slash. */

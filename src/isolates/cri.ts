@@ -63,6 +63,7 @@ export async function startCri(
     defaultRuntime: config.runtime.default_runtime,
     cgroupManager: cgroups.kind,
     native: installation.native,
+    monitor: installation.monitor,
   });
   const images = createImages({
     store,

@@ -14,14 +14,17 @@ const FROM_SOURCE = new URL("../../dist/native", import.meta.url).pathname;
 export async function findInstallation(version: string): Promise<Installation> {
   const directory = Deno.env.get("CRID_NATIVE_DIR") ?? FROM_SOURCE;
   const native = join(directory, "crid-native");
-  try {
-    await Deno.stat(native);
-  } catch (error) {
-    throw new CridError(
-      "failed_precondition",
-      `crid's native helpers are not at ${native}: build them with ./dev build`,
-      { cause: error },
-    );
+  const monitor = join(directory, "conmon");
+  for (const program of [native, monitor]) {
+    try {
+      await Deno.stat(program);
+    } catch (error) {
+      throw new CridError(
+        "failed_precondition",
+        `crid's native helpers are not at ${program}: build them with ./dev build`,
+        { cause: error },
+      );
+    }
   }
-  return { directory, native, version };
+  return { directory, native, monitor, version };
 }

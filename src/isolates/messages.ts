@@ -15,6 +15,8 @@ export interface Installation {
   readonly directory: string;
   /** Path of `crid-native`, which is all of them; `pinns` and `pause` beside it are links to it. */
   readonly native: string;
+  /** Path of crid's own monitor. */
+  readonly monitor: string;
   readonly version: string;
 }
 

@@ -8,7 +8,7 @@ import { probeRuntime } from "./features.ts";
 import { isHybridHost } from "./hybrid.ts";
 import type { RuntimeHandler } from "./types.ts";
 
-/** What handlers are made from: the configuration, and where crid's own helper is. */
+/** What handlers are made from: the configuration, and where crid's own helpers are. */
 export interface HandlerOptions {
   /** `[crio.runtime.runtimes.<name>]`. */
   readonly runtimes: Readonly<Record<string, RuntimeHandlerConfig>>;
@@ -17,6 +17,8 @@ export interface HandlerOptions {
   readonly cgroupManager: "systemd" | "cgroupfs";
   /** Path of `crid-native`. */
   readonly native: string;
+  /** Path of crid's own monitor, for handlers that name none. */
+  readonly monitor: string;
 }
 
 const DEFAULT_ROOT = "/run/crun";
@@ -70,15 +72,15 @@ async function loadHandler(
   checkTable(table, options);
   // What is inherited has the default handler's name, by which its program is looked for.
   const programName = options.runtimes[name]!.inherit_default_runtime ? defaultName : name;
-  const path = findProgram(table.runtime_path, programName, "runtime_path");
-  const monitorPath = findProgram(table.monitor_path, "conmon", "monitor_path");
+  const path = findRuntime(table.runtime_path, programName);
+  const monitorPath = table.monitor_path || options.monitor;
   // The conditions do not matter: whether it can be read at all does.
   if (table.seccomp_profile !== "") {
     loadSeccompProfile(table.seccomp_profile, { capabilities: new Set() });
   }
   const [{ version, features }] = await Promise.all([
     probeRuntime(path),
-    checkMonitor(monitorPath),
+    table.monitor_path === "" ? undefined : checkMonitor(monitorPath),
   ]);
   return {
     name,
@@ -129,24 +131,30 @@ function checkTable(table: RuntimeHandlerConfig, { cgroupManager }: HandlerOptio
 }
 
 /**
- * Finds a program by its configured path, or in the search path.
+ * Finds a runtime by its configured path, or in the search path.
  *
  * @throws {CridError} `not_found` naming the key that would set it.
  */
-function findProgram(configured: string, name: string, key: string): string {
+function findRuntime(configured: string, name: string): string {
   if (configured !== "") {
-    if (kernelFileExists(configured)) return configured;
-    throw new CridError("not_found", `invalid ${key} "${configured}": no such file or directory`);
+    checkFile(configured, "runtime_path");
+    return configured;
   }
   for (const directory of (Deno.env.get("PATH") ?? DEFAULT_PATH).split(":")) {
     const path = join(directory, name);
     if (directory.startsWith("/") && kernelFileExists(path)) return path;
   }
-  throw new CridError("not_found", `"${name}" is not in $PATH; install it or set ${key}`);
+  throw new CridError("not_found", `"${name}" is not in $PATH; install it or set runtime_path`);
 }
 
-/** A monitor must answer; its features are those of all conmon versions that are around. */
+function checkFile(path: string, key: string): void {
+  if (kernelFileExists(path)) return;
+  throw new CridError("not_found", `invalid ${key} "${path}": no such file or directory`);
+}
+
+/** Another monitor must answer; what crid asks of it every conmon that is around can do. */
 async function checkMonitor(path: string): Promise<void> {
+  checkFile(path, "monitor_path");
   const { code, stdout } = await run(path, ["--version"], { timeoutMs: 10_000 });
   const version = /conmon version (\d+)\.(\d+)\.(\d+)/.exec(new TextDecoder().decode(stdout));
   if (code === 0 && version !== null && Number(version[1]) >= 2) return;

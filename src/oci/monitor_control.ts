@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { open, readlink } from "node:fs/promises";
-import { dirname, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import { abortable, CridError, deadline } from "../failure/mod.ts";
 import { lstatIfThere } from "../linux/mod.ts";
 import { removeIfThere } from "./files.ts";
@@ -25,14 +25,14 @@ export async function reopenLog(
   // Watch before asking: the file may be there at once.
   using watcher = Deno.watchFs(dirname(logPath), { recursive: false });
   await command(bundle, "2 0 0\n");
-  const seen = () => {
-    const now = inode(logPath);
-    return now !== undefined && now !== before;
-  };
+  const isNew = () => ![undefined, before].includes(inode(logPath));
   const wait = async () => {
-    if (seen()) return;
-    for await (const _ of watcher) {
-      if (seen()) return;
+    if (isNew()) return;
+    for await (const event of watcher) {
+      // Nobody has renamed it: conmon replaces it all the same, ours keeps it and lets us know.
+      const kept = before !== undefined && event.kind !== "access" &&
+        event.paths.some((path) => basename(path) === basename(logPath));
+      if (kept || isNew()) return;
     }
   };
   await abortable(wait(), limit.signal);

@@ -123,7 +123,7 @@ async function bench(): Promise<void> {
   const restarts = [await restart(crid), await restart(crid), await restart(crid)];
 
   const step = (name: keyof Life) => rounds.map(({ life }) => life[name]);
-  printFigures(`${count} pods, ${parallel} at a time, ${runtime}, conmon, CNI bridge and portmap`, [
+  printFigures(`${count} pods, ${parallel} at a time, ${runtime}, CNI bridge and portmap`, [
     {
       what: "RunPodSandbox",
       unit: "ms",

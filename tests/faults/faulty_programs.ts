@@ -8,7 +8,7 @@ import { join } from "@std/path";
 /** The programs of a node, by the names that the tables use. */
 const REAL = {
   runtime: { runc: "/usr/sbin/runc", crun: "/usr/bin/crun" },
-  monitor: new URL("../../dist/native/monitor", import.meta.url).pathname,
+  monitor: new URL("../../dist/native/conmon", import.meta.url).pathname,
   pinns: new URL("../../dist/native/pinns", import.meta.url).pathname,
   bridge: "/usr/lib/cni/bridge",
   portmap: "/usr/lib/cni/portmap",

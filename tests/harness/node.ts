@@ -143,7 +143,6 @@ function runtimeTable(node: Node, name: string): string {
   return `[crio.runtime.runtimes.${name}]
 runtime_path = ${JSON.stringify(name === "runc" ? "/usr/sbin/runc" : "/usr/bin/crun")}
 runtime_root = ${JSON.stringify(join(node.runtimeRoot, name))}
-monitor_path = "/usr/bin/conmon"
 `;
 }
 

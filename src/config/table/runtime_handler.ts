@@ -51,7 +51,9 @@ export const RUNTIME_HANDLER = {
   monitor_path: {
     type: "string",
     default: "",
-    doc: 'The monitor\'s executable; "" looks for conmon in $PATH.',
+    doc:
+      'The executable of a conmon-compatible monitor, found in $PATH if it has no slash; "" means ' +
+      "crid's own monitor, which needs nothing on the node.",
   },
   monitor_cgroup: {
     type: "string",

@@ -6,8 +6,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import process from "node:process";
-import { dirname, join } from "@std/path";
-import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
+import { join } from "@std/path";
+import { buildNative, MONITOR } from "../../../scripts/build/native.ts";
 
 /** The programs that are compared. */
 export const PEERS = ["crid", "conmon"] as const;
@@ -30,7 +30,7 @@ export async function makeBed(): Promise<Bed> {
     args: ["-O2", "-static", "-D_GNU_SOURCE", source, "-o", runtime],
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
-  const crid = join(dirname(await buildNative(HELPERS)), "monitor");
+  const crid = await buildNative(MONITOR);
   const [exits, sockets] = [join(directory, "exits"), join(directory, "sockets")];
   for (const path of [exits, sockets]) await Deno.mkdir(path);
   return {

@@ -7,9 +7,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Duplex } from "node:stream";
-import { basename, dirname, join } from "@std/path";
+import { basename, join } from "@std/path";
 import assert from "node:assert/strict";
-import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
+import { buildNative, MONITOR } from "../../../scripts/build/native.ts";
 import { run } from "../../../src/linux/mod.ts";
 import { buildPeer, Peer } from "./attach_client.ts";
 import {
@@ -36,7 +36,7 @@ export const IS_RELEASE = OTHER_BUILD === undefined;
 /** The program to start. */
 export async function monitorProgram(kind: MonitorKind): Promise<string> {
   if (kind === "conmon") return "/usr/bin/conmon";
-  return OTHER_BUILD ?? join(dirname(await buildNative(HELPERS)), "monitor");
+  return OTHER_BUILD ?? await buildNative(MONITOR);
 }
 
 /** What sanitizers read. */

@@ -1,7 +1,7 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { dirname, join } from "@std/path";
-import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
+import { join } from "@std/path";
+import { buildNative, MONITOR } from "../../../scripts/build/native.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
 
@@ -9,11 +9,11 @@ describe("the monitor with sanitizers", () => {
   it("passes every test of this directory without a report", async () => {
     const directory = await Deno.makeTempDir({ prefix: "crid-sanitized-" });
     try {
-      const program = await buildNative(HELPERS, { out: directory, variant: "sanitized" });
+      const program = await buildNative(MONITOR, { out: directory, variant: "sanitized" });
       const { success, stdout } = await new Deno.Command(Deno.execPath(), {
         args: ["test", "-A", "--no-check", `--ignore=${import.meta.filename}`, HERE],
         env: {
-          CRID_TEST_MONITOR: join(dirname(program), "monitor"),
+          CRID_TEST_MONITOR: program,
           ASAN_OPTIONS: `log_path=${directory}/report`,
           UBSAN_OPTIONS: `log_path=${directory}/report:print_stacktrace=1`,
           NO_COLOR: "1",

@@ -14,7 +14,7 @@ import {
   type SpecInput,
 } from "../../../src/oci/mod.ts";
 import { removeKernelDirectory, run } from "../../../src/linux/mod.ts";
-import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
+import { buildNative, HELPERS, MONITOR } from "../../../scripts/build/native.ts";
 
 /** A place with a busybox root file system, runtimes with roots of their own, and their containers. */
 export interface Place extends AsyncDisposable {
@@ -180,6 +180,7 @@ export async function makePlace(): Promise<Place> {
     defaultRuntime: "runc",
     cgroupManager: "cgroupfs",
     native,
+    monitor: await buildNative(MONITOR),
   });
   const cgroupParent = `/crid-oci-${crypto.randomUUID().slice(0, 8)}`;
   const made: Made[] = [];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "@std/path";
 import process from "node:process";
 import { after, before, describe, it } from "@std/testing/bdd";
@@ -140,8 +140,9 @@ describe("the monitor of a container", () => {
     await pause(300);
     assert.match(await readFile(made.logPath, "utf8"), /stdout F tick/);
     assert.equal((await readFile(old)).length, size);
-    // Also without a rename: the file is a new one.
+    // Nobody has renamed it now, so that it may be a new one or not.
     await reopenLog(made.bundle, made.logPath);
+    assert.equal((await stat(made.logPath)).isFile(), true);
   });
 
   it("cannot open the log of a container whose monitor is gone, and says so", async () => {

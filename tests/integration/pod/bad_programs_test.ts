@@ -75,7 +75,7 @@ plugin_dirs = ["${join(programs, "bridge")}"]
 
   const REAL: Readonly<Record<string, () => string>> = {
     runc: () => "/usr/sbin/runc",
-    conmon: () => "/usr/bin/conmon",
+    conmon: () => new URL("../../../dist/native/conmon", import.meta.url).pathname,
     pinns: () => new URL("../../../dist/native/pinns", import.meta.url).pathname,
     bridge: () => "/usr/lib/cni/bridge",
   };

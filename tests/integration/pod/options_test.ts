@@ -32,14 +32,12 @@ infra_ctr_cpuset = "0"
 
 [crio.runtime.runtimes.open]
 runtime_path = "/usr/sbin/runc"
-monitor_path = "/usr/bin/conmon"
 allowed_annotations = ${JSON.stringify(allowed)}
 default_annotations = { "umask.crio.io" = "0027" }
 container_min_memory = "500KiB"
 
 [crio.runtime.runtimes.other]
 runtime_path = "/usr/sbin/runc"
-monitor_path = "/usr/bin/conmon"
 platform_runtime_paths = { "linux/${ARCHITECTURE}" = "${runtimePath}" }
 
 [crio.runtime.workloads.management]

@@ -4,8 +4,7 @@
  * @module
  */
 import type { ContainerConfig } from "../../../src/gen/runtime/v1/api.ts";
-import { dirname, join } from "@std/path";
-import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
+import { buildNative, HELPERS, MONITOR } from "../../../scripts/build/native.ts";
 import {
   containerConfig,
   Crid,
@@ -31,7 +30,7 @@ export const TERMINAL: StreamTypes = ["stdin", "stdout", "resize"];
 export const VOLUME = Number(Deno.env.get("CRID_STREAM_MEGABYTES") ?? 32) * 1024 * 1024;
 
 export interface StreamNodeOptions extends CridOptions {
-  /** Default conmon. */
+  /** Default crid's own. */
   readonly monitor?: "conmon" | "native";
   /** More of every runtime handler's table, TOML. */
   readonly handlers?: string;
@@ -60,7 +59,7 @@ const CONMON = "/usr/bin/conmon";
 
 /** Starts crid with one pod. */
 export async function streamNode(options: StreamNodeOptions = {}): Promise<StreamNode> {
-  const native = await buildNative(HELPERS);
+  await Promise.all([buildNative(HELPERS), buildNative(MONITOR)]);
   await using resources = new AsyncDisposableStack();
   const registry = resources.use(await startRegistry());
   await pushTestImages(registry.url, ["e2e-test-images/busybox"]);
@@ -68,9 +67,9 @@ export async function streamNode(options: StreamNodeOptions = {}): Promise<Strea
     new Crid(await makeNode({ ...options, registry: registry.host }), options),
   );
   const config = await Deno.readTextFile(crid.node.config);
-  const monitor = options.monitor === "native" ? join(dirname(native), "monitor") : CONMON;
+  const monitor = options.monitor === "conmon" ? CONMON : "";
   const keys = `monitor_path = "${monitor}"\n${options.handlers ?? ""}`;
-  const changed = config.replaceAll(`monitor_path = "${CONMON}"`, keys);
+  const changed = config.replaceAll(/^\[crio\.runtime\.runtimes\.\w+\]\n/gm, (head) => head + keys);
   await Deno.writeTextFile(crid.node.config, changed);
   await crid.start();
   const pod = podConfig(crid);

@@ -65,10 +65,11 @@ async function withHost(
 describe("checking the host before serving", () => {
   it("finds programs in the search path and makes the directories", () =>
     withHost(async ({ directory, config, check }) => {
-      const checked = await check(config({ crun: {} }));
-      const { crun } = checked.config.runtime.runtimes;
+      const checked = await check(config({ crun: {}, runc: { monitor_path: "conmon" } }));
+      const { crun, runc } = checked.config.runtime.runtimes;
       assert.equal(crun?.runtime_path, join(directory, "bin/crun"));
-      assert.equal(crun?.monitor_path, join(directory, "bin/conmon"));
+      assert.equal(crun?.monitor_path, "", "crid's own monitor is not looked for");
+      assert.equal(runc?.monitor_path, join(directory, "bin/conmon"));
       const log = await Deno.stat(join(directory, "log/pods"));
       assert.equal(log.mode! & 0o777, 0o700);
       for (const path of ["run", "exits", "attach", "net.d", "ns/netns", "ns/pidns"]) {
@@ -87,15 +88,17 @@ describe("checking the host before serving", () => {
         annotated: { runtime_path: join(directory, "bin/runc"), allowed_annotations: ["x"] },
         monitored: { runtime_path: join(directory, "bin/runc"), monitor_cgroup: "system.slice" },
         typed: { runtime_type: "x" as "oci" },
+        unmonitored: { runtime_path: join(directory, "bin/runc"), monitor_path: "/nowhere/conmon" },
       }));
       assert.deepEqual(Object.keys(checked.config.runtime.runtimes), ["crun"]);
       const warnings = checked.messages.filter(({ level }) => level === "warning")
         .map(({ text }) => text);
-      assert.equal(warnings.length, 7);
+      assert.equal(warnings.length, 8);
       assert.match(
         warnings[0]!,
         /^Runtime handler "missing" is being ignored due to: runtime_path \/nowhere\/runc is not an executable file$/,
       );
+      assert.match(warnings.join("\n"), /conmon is not an executable file; install it, or leave/);
       assert.match(warnings.join("\n"), /invalid allowed_annotation: x/);
       assert.match(warnings.join("\n"), /"vm" is not built in this release/);
     }));
