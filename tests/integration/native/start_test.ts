@@ -51,9 +51,9 @@ describe("the native starter", () => {
 
   it("ends as the process does that the program has left behind", async () => {
     const pid = join(directory, "pid");
-    assert.equal((await start(...leaving(pid, "exit 7"))).code, 7);
+    assert.equal((await start(...leaving(pid, "sleep 0.1; exit 7"))).code, 7);
     assert.equal((await start(...leaving(pid, "sleep 0.2; exit 8"))).code, 8);
-    assert.equal((await start(...leaving(pid, "kill -9 $$"))).code, 137);
+    assert.equal((await start(...leaving(pid, "sleep 0.1; kill -9 $$"))).code, 137);
   });
 
   it("ends as the program does when that fails, and leaves no pid then", async () => {
