@@ -6,6 +6,7 @@ import { dictionary } from "./image_records.ts";
 import { parentLayers, usedLayers } from "./images.ts";
 import type { JsonRecord } from "./json_file.ts";
 import { hasLayerFiles, layerChain, layerPlaces, openLayers, strings, text } from "./layers.ts";
+import { ShortNames } from "./short_names.ts";
 import { bigDataFileName, type StorePaths, storePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
 import { openImages, storeTables } from "./tables.ts";
@@ -17,6 +18,8 @@ export interface StoreDamage {
   readonly id: string;
   /** What is wrong with it. */
   readonly what: string;
+  /** It can be put right without losing anything. */
+  readonly mendable?: true;
 }
 
 /** How thoroughly {@linkcode checkStore} looks. */
@@ -38,7 +41,7 @@ export async function checkStore(
   const paths = storePaths(store.options);
   const { damage, layers } = await checkRecords(paths, options);
   if (options.depth === "quick") return damage;
-  const damaged = new Set(damage.map(({ id }) => id));
+  const damaged = new Set(damage.filter(({ mendable }) => !mendable).map(({ id }) => id));
   const corrupt: StoreDamage[] = [];
   for (const id of layers) {
     if (damaged.has(id)) continue;
@@ -68,15 +71,18 @@ async function checkRecords(
       const id = text(parent);
       return id === undefined || known(id) !== undefined;
     });
+  const names = new ShortNames(layers, paths);
   const [used, parents] = [usedLayers(images, containers), parentLayers(layers)];
   for (const place of layerPlaces(layers, paths)) {
     for (const layer of place.table.records()) {
       const { id } = layer;
       const digest = text(layer["diff-digest"]);
+      const misnamed = hasLayerFiles(place, id) ? names.fault(place, id) : undefined;
+      if (misnamed !== undefined) {
+        damage.push({ kind: "layer", id, what: misnamed, mendable: true });
+      }
       if (!hasLayerFiles(place, id)) report("layer", id, "its files are missing");
-      else if (!fs.existsSync(`${place.home}/${id}/link`)) {
-        report("layer", id, "its link is missing");
-      } else if (digest !== undefined && !fs.existsSync(`${place.records}/${id}.tar-split.gz`)) {
+      else if (digest !== undefined && !fs.existsSync(`${place.records}/${id}.tar-split.gz`)) {
         report("layer", id, "its tar-split data is missing");
       } else if (!used.has(id) && !parents.has(id) && isOlder(layer, options.unusedAfterMs)) {
         report("layer", id, "nothing uses it");

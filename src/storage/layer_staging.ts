@@ -53,20 +53,42 @@ export class StagedLayer implements LayerStaging {
   readonly #splits: TempDir;
   readonly #directory: string;
 
-  /** @throws {CridError} `invalid_argument` for a DiffID that is no sha256 digest. */
-  constructor(store: StagingStore, parent: string | undefined, diffId: Digest) {
+  private constructor(
+    store: StagingStore,
+    parent: string | undefined,
+    diffId: Digest,
+    [tree, splits]: readonly [TempDir, TempDir],
+  ) {
     this.id = chainLayerId(parent, diffId);
     this.#store = store;
     this.#parent = parent;
     this.#diffId = diffId;
-    this.#tree = TempDir.create(`${store.paths.imageHome}/tempdirs`);
-    this.#splits = TempDir.create(`${store.paths.imageLayers}/tmp`);
-    this.#directory = `${this.#tree.path}/0-addition`;
+    this.#tree = tree;
+    this.#splits = splits;
+    this.#directory = `${tree.path}/0-addition`;
     this.paths = {
       diff: `${this.#directory}/diff`,
-      tarSplit: `${this.#splits.path}/0-addition`,
+      tarSplit: `${splits.path}/0-addition`,
     };
-    fs.mkdirSync(this.paths.diff, { recursive: true, mode: 0o700 });
+  }
+
+  /**
+   * Makes the temporary places.
+   *
+   * @throws {CridError} `invalid_argument` for a DiffID that is no sha256 digest.
+   */
+  static async create(
+    store: StagingStore,
+    parent: string | undefined,
+    diffId: Digest,
+  ): Promise<StagedLayer> {
+    await using made = new AsyncDisposableStack();
+    const tree = made.use(TempDir.create(`${store.paths.imageHome}/tempdirs`));
+    const splits = made.use(TempDir.create(`${store.paths.imageLayers}/tmp`));
+    const staged = new StagedLayer(store, parent, diffId, [tree, splits]);
+    fs.mkdirSync(staged.paths.diff, { recursive: true, mode: 0o700 });
+    made.move();
+    return staged;
   }
 
   async commit(unpacked: UnpackedLayer): Promise<LayerRecord> {

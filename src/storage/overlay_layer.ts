@@ -7,6 +7,8 @@ import type { IdMaps } from "./types.ts";
 
 /** As many lowers as containers/storage allows. */
 const MAX_DEPTH = 500;
+/** What short names look like. */
+export const LINK_NAME = /^[A-Z2-7]{26}$/;
 /** Mode of the root directory of a layer without parent. */
 const BASE_MODE = 0o555;
 
@@ -26,11 +28,11 @@ export interface ParentLayer {
 
 /** Reads what a child of a layer needs to know. */
 export function parentLayer(
-  { home, access }: { readonly home: string; readonly access: "read-write" | "read-only" },
+  place: { readonly home: string; readonly access: "read-write" | "read-only" },
   id: string,
 ): ParentLayer {
-  const directory = `${home}/${id}`;
-  const link = `l/${readLinkName(home, id, access)}`;
+  const directory = `${place.home}/${id}`;
+  const link = `l/${readLinkName(place, id)}`;
   const below = readIfThere(`${directory}/lower`);
   const lower = below === undefined ? link : `${link}:${below}`;
   if (lower.split(":").length > MAX_DEPTH) {
@@ -75,7 +77,7 @@ export function linkLayer(home: string, id: string, link: string): void {
 /** Removes the short name of a layer whose directory is still there. */
 export function unlinkLayer(home: string, id: string): void {
   const link = readIfThere(`${home}/${id}/link`);
-  if (link !== undefined && /^[A-Z2-7]{26}$/.test(link)) {
+  if (link !== undefined && LINK_NAME.test(link)) {
     fs.rmSync(`${home}/l/${link}`, { force: true });
   }
 }
@@ -96,24 +98,32 @@ export function lowerDirectories(homes: readonly string[], directory: string): s
   });
 }
 
-/** podman makes a lost short name anew; so does crid. */
-function readLinkName(home: string, id: string, access: "read-write" | "read-only"): string {
+function readLinkName(
+  { home, access }: { readonly home: string; readonly access: "read-write" | "read-only" },
+  id: string,
+): string {
   const known = readIfThere(`${home}/${id}/link`);
-  if (known !== undefined && known !== "") return known;
-  if (access === "read-only") {
-    throw new CridError(
-      "failed_precondition",
-      `layer ${id}: its link in the additional image store ${home} is missing; ` +
-        "run podman once on that store to make it anew",
-    );
-  }
-  const link = randomLinkName();
+  if (known !== undefined && LINK_NAME.test(known)) return known;
+  if (access === "read-write") return ensureShortName({ home }, id);
+  throw new CridError(
+    "failed_precondition",
+    `layer ${id}: its link in the additional image store ${home} is missing; ` +
+      "run podman once on that store to make it anew",
+  );
+}
+
+/** Makes a lost short name anew, as podman does, and returns it. */
+export function ensureShortName({ home }: { readonly home: string }, id: string): string {
+  const known = readIfThere(`${home}/${id}/link`);
+  const link = known !== undefined && LINK_NAME.test(known) ? known : randomLinkName();
+  fs.rmSync(`${home}/l/${link}`, { force: true, recursive: true });
   linkLayer(home, id, link);
-  fs.writeFileSync(`${home}/${id}/link`, link, { mode: 0o644 });
+  if (link !== known) fs.writeFileSync(`${home}/${id}/link`, link, { mode: 0o644 });
   return link;
 }
 
-function readIfThere(path: string): string | undefined {
+/** The text of a small file; `undefined` when it is not there. */
+export function readIfThere(path: string): string | undefined {
   try {
     return fs.readFileSync(path, "utf8");
   } catch (error) {

@@ -4,6 +4,7 @@ import { errorMessage } from "../failure/mod.ts";
 import { type LockMode, lstatIfThere } from "../linux/mod.ts";
 import { type Durability, type JsonRecord, readRecords, writeRecords } from "./json_file.ts";
 import type { HeldLock, LockFile } from "./lock_file.ts";
+import { isFull, type Reserve } from "./reserve.ts";
 
 /** One of the JSON files that a table is made of. */
 export interface RecordFile {
@@ -11,6 +12,9 @@ export interface RecordFile {
   /** `read-only` files are another store's: they are never written, and may be missing or broken. */
   readonly durability: Durability | "read-only";
 }
+
+/** What a change does to a table: what only takes away may use the room that is set aside for it. */
+type Change = "grows" | "shrinks";
 
 interface Entry {
   readonly record: JsonRecord;
@@ -27,15 +31,20 @@ interface Entry {
 export class RecordTable {
   readonly #lock: LockFile;
   readonly #files: readonly RecordFile[];
+  readonly #reserve: Reserve | undefined;
   #entries = new Map<string, Entry>();
   #seen: string | undefined;
   #generation = 0;
   readonly #derived = new Map<unknown, { readonly generation: number; readonly value: unknown }>();
 
-  /** @param files New records go to the one of the durability that is asked for. */
-  constructor(lock: LockFile, files: readonly RecordFile[]) {
+  /**
+   * @param files New records go to the one of the durability that is asked for.
+   * @param reserve On the same disk.
+   */
+  constructor(lock: LockFile, files: readonly RecordFile[], reserve?: Reserve) {
     this.#lock = lock;
     this.#files = files;
+    this.#reserve = reserve;
   }
 
   /** The directory of the files. */
@@ -88,7 +97,7 @@ export class RecordTable {
   }
 
   /** Writes the files that have changed; the lock's stamp first, so that a crash costs a reload. */
-  async save(lock: HeldLock, changed: ReadonlySet<RecordFile>): Promise<void> {
+  async save(lock: HeldLock, changed: ReadonlySet<RecordFile>, change: Change): Promise<void> {
     this.#seen = undefined;
     const stamp = lock.touch();
     for (const file of changed) {
@@ -97,10 +106,26 @@ export class RecordTable {
         if (entry.file === file) records.push(entry.record);
       }
       if (file.durability === "read-only") throw new Error(`${file.path} is not ours to write`);
-      await writeRecords(file.path, records, file.durability);
+      await this.#write(file.path, records, file.durability, change);
     }
     this.#generation++;
     this.#seen = this.#state(stamp);
+  }
+
+  async #write(
+    path: string,
+    records: readonly JsonRecord[],
+    durability: Durability,
+    change: Change,
+  ): Promise<void> {
+    const reserve = change === "shrinks" ? this.#reserve : undefined;
+    try {
+      await writeRecords(path, records, durability);
+    } catch (error) {
+      if (!isFull(error) || !reserve?.release()) throw error;
+      await writeRecords(path, records, durability);
+    }
+    reserve?.fill();
   }
 
   #refresh(lock: HeldLock): void {
@@ -150,6 +175,7 @@ export class OpenTable implements Disposable {
   readonly #table: RecordTable;
   readonly #lock: HeldLock;
   readonly #changed = new Set<RecordFile>();
+  #change: Change = "shrinks";
 
   constructor(table: RecordTable, lock: HeldLock) {
     this.#table = table;
@@ -181,6 +207,7 @@ export class OpenTable implements Disposable {
 
   /** Adds or replaces a record; a replaced one stays in its file. */
   put(record: JsonRecord, durability: Durability = "durable"): void {
+    this.#change = "grows";
     this.#changed.add(this.#table.put(record, durability));
   }
 
@@ -192,8 +219,9 @@ export class OpenTable implements Disposable {
   /** Writes what has changed. Needs the write lock. */
   async save(): Promise<void> {
     if (this.#changed.size === 0) return;
-    await this.#table.save(this.#lock, this.#changed);
+    await this.#table.save(this.#lock, this.#changed, this.#change);
     this.#changed.clear();
+    this.#change = "shrinks";
   }
 
   /** Unlocks. Changes that were not saved are forgotten. */

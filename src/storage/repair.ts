@@ -11,22 +11,25 @@ import {
   placeOf,
   text,
 } from "./layers.ts";
+import { ShortNames } from "./short_names.ts";
 import { type StorePaths, storePaths } from "./paths.ts";
 import { openImages, storeTables } from "./tables.ts";
 import type { Store } from "./types.ts";
 
 /**
- * Removes what is damaged: containers, images, and layers that nothing uses then. Images can be
+ * Mends what can be mended, and removes what else is damaged: containers, images, and layers that nothing uses then. Images can be
  * pulled again; containers are removed only when told so.
  *
  * @returns What is still damaged, with the reason.
  */
 export async function repairStore(
   store: Store,
-  damage: readonly StoreDamage[],
+  found: readonly StoreDamage[],
   containers: "keep containers" | "remove containers",
 ): Promise<readonly StoreDamage[]> {
   const left: StoreDamage[] = [];
+  const damage = found.filter(({ mendable }) => !mendable);
+  await mend(storePaths(store.options), found.filter(({ mendable }) => mendable));
   const affected = await affectedBy(storePaths(store.options), damage);
   const remove = async (one: StoreDamage, work: () => Promise<void>) => {
     try {
@@ -47,6 +50,16 @@ export async function repairStore(
     await remove(one, () => removeLayer(storePaths(store.options), one.id));
   }
   return left;
+}
+
+async function mend(paths: StorePaths, damage: readonly StoreDamage[]): Promise<void> {
+  if (damage.length === 0) return;
+  using layers = await openLayers(storeTables(paths), paths, "write");
+  const names = new ShortNames(layers, paths);
+  for (const { id, what } of damage) {
+    names.mend(id);
+    log.info(`Mended layer ${id}: ${what}`);
+  }
 }
 
 /** The damaged images and containers, and those that stand on a damaged layer. */

@@ -92,6 +92,7 @@ class OverlayStore implements Store {
     for (const { root } of paths.additional) {
       if (!fs.existsSync(root)) log.warn("Additional image store is not there", { store: root });
     }
+    for (const reserve of this.#tables.reserves) reserve.fill();
     using _storage = await this.#tables.storage.acquire("write");
     for (const home of new Set([paths.home, paths.imageHome])) {
       fs.mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -135,7 +136,7 @@ class OverlayStore implements Store {
   }
   stageLayer(parent: string | undefined, diffId: Digest): Promise<LayerStaging> {
     const store = { tables: this.#tables, paths: this.#paths, overlay: this.#overlay };
-    return Promise.resolve(new StagedLayer(store, parent, diffId));
+    return StagedLayer.create(store, parent, diffId);
   }
 
   containers(): Promise<readonly ContainerRecord[]> {

@@ -3,6 +3,12 @@ import type { JsonRecord } from "./json_file.ts";
 import { LockFile } from "./lock_file.ts";
 import type { StorePaths } from "./paths.ts";
 import { type OpenTable, RecordTable } from "./record_table.ts";
+import { Reserve } from "./reserve.ts";
+
+/** Bytes set aside on a disk of the store; a container's records take 2 kB. */
+const RESERVE = 512 * 1024;
+/** The run root is memory, and what is written there is short. */
+const RUN_RESERVE = 64 * 1024;
 
 /**
  * All tables of a store. To be locked in this order, and never in another: storage, layers, images,
@@ -25,41 +31,65 @@ export interface Tables {
   readonly containers: RecordTable;
   /** Mounted layers: `{id, path, count}`. */
   readonly mounts: RecordTable;
+  /** Room on each disk for writing down what was taken away. */
+  readonly reserves: readonly Reserve[];
 }
 
 /** Names the tables' files; reads nothing. */
 export function storeTables(paths: StorePaths): Tables {
-  const layers = new RecordTable(new LockFile(`${paths.layers}/layers.lock`), [
-    { path: `${paths.layers}/layers.json`, durability: "durable" },
-    { path: `${paths.layers}/volatile-layers.json`, durability: "volatile" },
-  ]);
+  const reserve = new Reserve(`${paths.graphRoot}/.crid-reserve`, RESERVE);
+  const imageReserve = paths.imageRoot === paths.graphRoot
+    ? reserve
+    : new Reserve(`${paths.imageRoot}/.crid-reserve`, RESERVE);
+  const runReserve = new Reserve(`${paths.runRoot}/.crid-reserve`, RUN_RESERVE);
+  const layers = new RecordTable(
+    new LockFile(`${paths.layers}/layers.lock`),
+    [
+      { path: `${paths.layers}/layers.json`, durability: "durable" },
+      { path: `${paths.layers}/volatile-layers.json`, durability: "volatile" },
+    ],
+    reserve,
+  );
   const imageLayers = paths.imageLayers === paths.layers
     ? layers
-    : durableTable(paths.imageLayers, "layers");
+    : durableTable(paths.imageLayers, "layers", imageReserve);
   return {
     storage: new LockFile(paths.storageLock),
     layers,
     imageLayers,
     additionalLayers: paths.additional.map((store) => readOnlyTable(store.layers, "layers")),
-    images: durableTable(paths.images, "images"),
+    images: durableTable(paths.images, "images", imageReserve),
     earlierImages: paths.earlierImages === undefined
       ? undefined
-      : durableTable(paths.earlierImages, "images"),
+      : durableTable(paths.earlierImages, "images", reserve),
     additionalImages: paths.additional.map((store) => readOnlyTable(store.images, "images")),
-    containers: new RecordTable(new LockFile(`${paths.containers}/containers.lock`), [
-      { path: `${paths.containers}/containers.json`, durability: "durable" },
-      { path: `${paths.containers}/volatile-containers.json`, durability: "volatile" },
-    ]),
-    mounts: new RecordTable(new LockFile(`${paths.runLayers}/mountpoints.lock`), [
-      { path: `${paths.runLayers}/mountpoints.json`, durability: "volatile" },
-    ]),
+    containers: new RecordTable(
+      new LockFile(`${paths.containers}/containers.lock`),
+      [
+        { path: `${paths.containers}/containers.json`, durability: "durable" },
+        { path: `${paths.containers}/volatile-containers.json`, durability: "volatile" },
+      ],
+      reserve,
+    ),
+    mounts: new RecordTable(
+      new LockFile(`${paths.runLayers}/mountpoints.lock`),
+      [{ path: `${paths.runLayers}/mountpoints.json`, durability: "volatile" }],
+      runReserve,
+    ),
+    reserves: [...new Set([reserve, imageReserve, runReserve])],
   };
 }
 
-function durableTable(directory: string, kind: "layers" | "images"): RecordTable {
-  return new RecordTable(new LockFile(`${directory}/${kind}.lock`), [
-    { path: `${directory}/${kind}.json`, durability: "durable" },
-  ]);
+function durableTable(
+  directory: string,
+  kind: "layers" | "images",
+  reserve: Reserve,
+): RecordTable {
+  return new RecordTable(
+    new LockFile(`${directory}/${kind}.lock`),
+    [{ path: `${directory}/${kind}.json`, durability: "durable" }],
+    reserve,
+  );
 }
 
 function readOnlyTable(directory: string, kind: "layers" | "images"): RecordTable {

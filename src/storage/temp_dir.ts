@@ -39,8 +39,14 @@ export class TempDir implements AsyncDisposable {
         continue;
       }
       const path = `${root}/${DIRECTORY}${name}`;
-      fs.mkdirSync(path, { mode: 0o700 });
-      return new TempDir(path, lock, lockPath);
+      try {
+        fs.mkdirSync(path, { mode: 0o700 });
+        return new TempDir(path, lock, lockPath);
+      } catch (error) {
+        removeQuietly(lockPath);
+        lock[Symbol.dispose]();
+        throw error;
+      }
     }
   }
 
@@ -58,10 +64,19 @@ export class TempDir implements AsyncDisposable {
     if (this.#gone) return;
     this.#gone = true;
     try {
-      if (await removeTree(this.path)) fs.rmSync(this.#lockPath, { force: true });
+      if (await removeTree(this.path)) removeQuietly(this.#lockPath);
     } finally {
       this.#lock[Symbol.dispose]();
     }
+  }
+}
+
+/** What cannot be removed now is found by the next clean-up. */
+function removeQuietly(path: string): void {
+  try {
+    fs.rmSync(path, { force: true });
+  } catch (error) {
+    log.debug(`remove ${path}: ${errorMessage(error)}`);
   }
 }
 

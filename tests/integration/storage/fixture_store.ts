@@ -23,8 +23,15 @@ export class FixtureStore implements AsyncDisposable {
     this.store = store;
   }
 
-  static async create(options: Partial<StoreOptions> = {}): Promise<FixtureStore> {
-    const root = await Deno.makeTempDir({ prefix: "crid-store-" });
+  /** @param place Directory to make it in; the usual one for temporary files if not given. */
+  static async create(
+    options: Partial<StoreOptions> = {},
+    place?: string,
+  ): Promise<FixtureStore> {
+    const root = await Deno.makeTempDir({
+      prefix: "crid-store-",
+      ...place !== undefined && { dir: place },
+    });
     const all = {
       graphRoot: join(root, "graph"),
       runRoot: join(root, "run"),
