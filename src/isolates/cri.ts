@@ -8,6 +8,7 @@ import {
   importArchives,
   registriesFiles,
 } from "../image/mod.ts";
+import { errorMessage } from "../failure/mod.ts";
 import { startThrough } from "../linux/mod.ts";
 import { createNetwork } from "../network/mod.ts";
 import { log } from "../observe/mod.ts";
@@ -91,7 +92,11 @@ export async function startCri(
   await writeVersion(crio.version_file, installation.version);
   await writeVersion(crio.version_file_persist, installation.version);
   await beginRun(crio.clean_shutdown_file);
-  await store.collectGarbage();
+  // Nobody waits for it: what earlier runs have left does no harm.
+  const tidied = store.collectGarbage().catch((error) => {
+    log.warn(`collect the garbage of the storage: ${errorMessage(error)}`);
+  });
+  resources.defer(() => tidied);
   await importArchives({
     directory: config.image.archive_dir,
     scratch: archiveScratch(config),

@@ -6,12 +6,17 @@ import type { ExitRecord } from "./types.ts";
 /**
  * Reads what a monitor has recorded of a container's end; `undefined` while there is nothing: it
  * still runs, or the monitor was killed.
+ *
+ * @param announcement The exit file. It has the code as well, for when the record's disk is full.
  */
 export async function readExit(
   persistDir: string,
   bundle: string,
+  announcement?: string,
 ): Promise<ExitRecord | undefined> {
-  const file = join(persistDir, "exit");
+  const record = join(persistDir, "exit");
+  const other = announcement !== undefined && isWritten(announcement) ? announcement : record;
+  const file = isWritten(record) ? record : other;
   const found = lstatIfThere(file);
   if (found === undefined) return undefined;
   return {
@@ -22,6 +27,10 @@ export async function readExit(
     oomKilled: [bundle, persistDir].some((place) => lstatIfThere(join(place, "oom")) !== undefined),
     error: "",
   };
+}
+
+function isWritten(path: string): boolean {
+  return (lstatIfThere(path)?.size ?? 0) > 0;
 }
 
 /** A decimal status; anything else counts as unknown. */

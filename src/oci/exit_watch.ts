@@ -1,5 +1,6 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
+import { join } from "@std/path";
 import { errorMessage } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import { readExit } from "./exit_record.ts";
@@ -35,7 +36,8 @@ export async function watchExits(options: ExitWatchOptions): Promise<AsyncDispos
 
   const announce = async (id: string, places: ExitPlaces) => {
     try {
-      options.onExit(await exitOf(id, places, stopped.signal));
+      const file = join(options.exitsDir, id);
+      options.onExit(await exitOf(id, places, file, stopped.signal));
     } catch (error) {
       if (stopped.signal.aborted) return;
       log.error(`exit of container ${id}: ${errorMessage(error)}`, { id });
@@ -68,10 +70,15 @@ export async function watchExits(options: ExitWatchOptions): Promise<AsyncDispos
   };
 }
 
-async function exitOf(id: string, places: ExitPlaces, signal: AbortSignal): Promise<Exited> {
+async function exitOf(
+  id: string,
+  places: ExitPlaces,
+  announcement: string,
+  signal: AbortSignal,
+): Promise<Exited> {
   for (const wait of [0, ...RECORD_WAITS_MS]) {
     if (wait > 0) await pause(wait, undefined, { signal });
-    const record = await readExit(places.persistDir, places.bundle);
+    const record = await readExit(places.persistDir, places.bundle, announcement);
     if (record === undefined) continue;
     const { code, finishedAt, oomKilled } = record;
     return { id, exitCode: code, finishedAt, oomKilled };

@@ -6,6 +6,7 @@ import type { Container, Exit } from "./container.ts";
 import type { PodContext } from "./context.ts";
 import { removeIfAny } from "./files.ts";
 import { releaseImageVolumes } from "./image_volumes.ts";
+import { processEnd } from "./process_end.ts";
 import { saveState } from "./state_file.ts";
 import { now } from "./time.ts";
 
@@ -24,15 +25,21 @@ export async function settleExit(
   if (container.exit !== undefined) return;
   container.settle(exit);
   const { id } = container;
-  try {
-    await saveState(context, container);
-    await killLeftovers(context, container);
-    await context.store.unmountContainer(id);
-    await releaseImageVolumes(context, id);
-    await removeIfAny(join(context.options.exitsDir, id));
-  } catch (error) {
-    log.warn(`after the exit of container ${id}: ${errorMessage(error)}`, { id });
-  }
+  const attempt = async (step: () => Promise<unknown>) => {
+    try {
+      await step();
+      return true;
+    } catch (error) {
+      log.warn(`after the exit of container ${id}: ${errorMessage(error)}`, { id });
+      return false;
+    }
+  };
+  const isSaved = await attempt(() => saveState(context, container));
+  await attempt(() => killLeftovers(context, container));
+  await attempt(() => context.store.unmountContainer(id));
+  await attempt(() => releaseImageVolumes(context, id));
+  // Until it is saved elsewhere, the exit file is what a restart has to go by.
+  if (isSaved) await attempt(() => removeIfAny(join(context.options.exitsDir, id)));
   log.info(`Container ${id} exited with code ${exit.code}`, { id });
   context.emit("stopped", container.parts.sandbox, container);
 }
@@ -65,8 +72,15 @@ export async function reconcile(context: PodContext, container: Container): Prom
   if (container.exit !== undefined || container.init === undefined) return;
   const { id } = container;
   const { store } = context;
-  const known = await readExit(store.containerDir(id), store.containerRunDir(id));
-  if (known === undefined && isAlive(container.init)) return;
+  const exitFile = join(context.options.exitsDir, id);
+  const record = () => readExit(store.containerDir(id), store.containerRunDir(id), exitFile);
+  let known = await record();
+  if (known === undefined) {
+    if (isAlive(container.init)) return;
+    // The monitor is about to write down what it has just seen.
+    await processEnd(container.monitor);
+    known = await record();
+  }
   await settleExit(
     context,
     container,

@@ -5,8 +5,13 @@
  */
 export async function writeFileAtomic(path: string, text: string): Promise<void> {
   const temporary = `${path}.tmp`;
-  await Deno.writeTextFile(temporary, text, { mode: 0o600 });
-  await Deno.rename(temporary, path);
+  try {
+    await Deno.writeTextFile(temporary, text, { mode: 0o600 });
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await removeIfAny(temporary).catch(() => {});
+    throw error;
+  }
 }
 
 /** A file's text, or `undefined` when there is none. */

@@ -32,7 +32,7 @@ export function stopSandbox(context: PodContext, sandbox: Sandbox): Promise<void
 }
 
 async function tearDown(context: PodContext, sandbox: Sandbox): Promise<void> {
-  const { options, store } = context;
+  const { options } = context;
   const { id } = sandbox;
   await together(
     takeNetworkDown(context, sandbox),
@@ -42,7 +42,7 @@ async function tearDown(context: PodContext, sandbox: Sandbox): Promise<void> {
   unmountLogs(sandbox.parts);
   await unpinNamespaces(options.namespacesDir, namespaceFile(id));
   if (sandbox.parts.config.security.namespaces.ipc !== "node") unmountShm(sandbox.parts.shmPath);
-  await writeFileAtomic(join(store.containerDir(id), STOPPED_MARK), "").catch(ignoreMissing);
+  await leaveMark(context, id, STOPPED_MARK);
   log.info(`Stopped pod sandbox: ${id}`, { id });
 }
 
@@ -64,8 +64,7 @@ async function takeNetworkDown(context: PodContext, sandbox: Sandbox): Promise<v
     );
   }
   sandbox.networkStopped = true;
-  const mark = join(context.store.containerDir(sandbox.id), NETWORK_STOPPED_MARK);
-  await writeFileAtomic(mark, "").catch(ignoreMissing);
+  await leaveMark(context, sandbox.id, NETWORK_STOPPED_MARK);
 }
 
 /** Removes a sandbox and all its containers, stopping what still runs; idempotent. */
@@ -86,7 +85,14 @@ export async function removeSandbox(context: PodContext, sandbox: Sandbox): Prom
   });
 }
 
-/** The directory of a sandbox whose storage somebody else has removed. */
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
+/**
+ * For a restart. A pod has stopped even where that cannot be written down: the disk is full, or somebody
+ * else has removed its storage.
+ */
+async function leaveMark({ store }: PodContext, id: string, name: string): Promise<void> {
+  try {
+    await writeFileAtomic(join(store.containerDir(id), name), "");
+  } catch (error) {
+    log.warn(`mark pod sandbox ${id} as ${name}: ${errorMessage(error)}`, { id });
+  }
 }

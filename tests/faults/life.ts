@@ -29,6 +29,10 @@ export const CALLS = [
 
 export type CallName = typeof CALLS[number];
 
+/** What no later call needs to have been made. */
+const BY_THE_WAY: readonly CallName[] = ["execSync", "updateContainerResources"];
+const OPTIONAL: readonly CallName[] = [...BY_THE_WAY, "stopContainer", "removeContainer"];
+
 /** What sort of pod: one that shares a PID namespace has an infra process. */
 export type PodKind = "plain" | "shared PIDs";
 
@@ -49,17 +53,23 @@ export class Life {
     });
   }
 
-  /** All calls before `call`; they have to succeed. */
+  /** The calls before `call` that it needs; they have to succeed. */
   async until(call: CallName): Promise<void> {
-    for (const name of CALLS.slice(0, CALLS.indexOf(call))) await this.do(name);
+    const needed = CALLS.slice(0, CALLS.indexOf(call)).filter((name) => !BY_THE_WAY.includes(name));
+    for (const name of needed) await this.do(name);
   }
 
   /** From `call` to the end of the pod; every call has to succeed, as the retry of a failed one too. */
   async from(call: CallName): Promise<void> {
-    for (const name of CALLS.slice(CALLS.indexOf(call))) {
-      if (name === call) await this.#makeReady(name);
-      await this.do(name);
-    }
+    await this.makeReady(call);
+    await this.do(call);
+    await this.after(call);
+  }
+
+  /** What a pod needs to live and to go after `call`; it has to succeed. */
+  async after(call: CallName): Promise<void> {
+    const later = CALLS.slice(CALLS.indexOf(call) + 1).filter((name) => !OPTIONAL.includes(name));
+    for (const name of later) await this.do(name);
   }
 
   /** One call. */
@@ -139,7 +149,7 @@ export class Life {
   }
 
   /** What a kubelet does before it repeats a call that has failed. */
-  async #makeReady(call: CallName): Promise<void> {
+  async makeReady(call: CallName): Promise<void> {
     if (!["startContainer", "execSync", "updateContainerResources"].includes(call)) return;
     const { runtime } = this.#crid.client;
     const { containers } = await runtime.listContainers({ filter: { id: this.#containerId } });

@@ -62,8 +62,10 @@ export async function removeNode(node: Node, isolation: Isolation | undefined): 
     }
   }
   for (const { pid } of await processes(node, [])) kill(pid);
-  for (const path of (await mounts(node, isolation)).reverse()) {
-    await through(isolation, "umount", ["-l", path]);
+  for (const where of isolation === undefined ? [undefined] : [isolation, undefined]) {
+    for (const path of (await mounts(node, where)).reverse()) {
+      await through(where, "umount", ["-l", path]);
+    }
   }
   await through(isolation, "ip", ["link", "delete", node.network]);
   for (const name of await names(CNI_RESULTS)) {
