@@ -19,6 +19,8 @@ export class ImageView {
   readonly #store: Store;
   readonly #pinned: readonly string[];
   readonly #content = new Map<string, Content>();
+  /** The store gives the same record until somebody changes its images. */
+  readonly #images = new WeakMap<ImageRecord, Image>();
 
   constructor(store: Store, pinned: readonly string[]) {
     this.#store = store;
@@ -27,10 +29,12 @@ export class ImageView {
 
   /** @throws {CridError} When the image's config or manifest cannot be read. */
   async image(record: ImageRecord): Promise<Image> {
+    const known = this.#images.get(record);
+    if (known !== undefined) return known;
     const { size, annotations, config, configJson } = await this.#contentOf(record);
     const repoTags = record.names.filter((name) => !name.includes("@"));
     const repoDigests = repoDigestsOf(record);
-    return {
+    const image: Image = {
       id: record.id,
       repoTags,
       repoDigests,
@@ -43,6 +47,8 @@ export class ImageView {
       config,
       configJson,
     };
+    this.#images.set(record, image);
+    return image;
   }
 
   /** Forgets what was read of images other than these. */

@@ -61,14 +61,18 @@ export class Images {
   }
 
   async data(id: string, key: string): Promise<Uint8Array> {
-    using images = await openImages(this.#tables, "read");
-    const { directory } = images.tableOf(id) ?? images.own;
-    try {
-      return new Uint8Array(await readFile(`${directory}/${id}/${bigDataFileName(key)}`));
-    } catch (error) {
-      if (!isErrno(error, "ENOENT")) throw error;
-      throw new CridError("not_found", `image ${id} has no data item ${key}`, { cause: error });
+    // Without the lock: items are replaced as a whole, and never change for an id.
+    const { images, earlierImages, additional } = this.#paths;
+    const stores = [images, earlierImages, ...additional.map((store) => store.images)];
+    for (const directory of stores) {
+      if (directory === undefined) continue;
+      try {
+        return new Uint8Array(await readFile(`${directory}/${id}/${bigDataFileName(key)}`));
+      } catch (error) {
+        if (!isErrno(error, "ENOENT", "ENOTDIR")) throw error;
+      }
     }
+    throw new CridError("not_found", `image ${id} has no data item ${key}`);
   }
 
   async size(id: string): Promise<number> {

@@ -69,9 +69,8 @@ export class ImageUsage {
       bytes += Number(layer["diff-size"]);
       inodes += await this.#countEntries(layer.id);
     }
-    for (const id of this.#entries.keys()) {
-      if (!layers.some((layer) => layer.id === id)) this.#entries.delete(id);
-    }
+    const present = new Set(layers.map(({ id }) => id));
+    for (const id of this.#entries.keys()) if (!present.has(id)) this.#entries.delete(id);
     return { bytes, inodes };
   }
 
