@@ -56,12 +56,12 @@ struct flow {
     size_t start, end;
 };
 
-/* Whether there is room to read into, and data to write. */
-static inline bool flow_wants(const struct flow *flow) {
-    return flow->end < sizeof flow->data;
-}
+/* Whether there is data to write, and room to read into: all of it once everything is written. */
 static inline bool flow_has(const struct flow *flow) {
     return flow->start < flow->end;
+}
+static inline bool flow_wants(const struct flow *flow) {
+    return flow->end < sizeof flow->data || !flow_has(flow);
 }
 
 /* Carries bytes between our stdio and a terminal until that or the client is gone. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { exit, signalChild } from "../linux/mod.ts";
@@ -22,6 +23,8 @@ export interface AttachRequest extends WantedStreams {
 /** The native helper's exit codes for a client that took nothing, and a monitor that is not there. */
 const STALLED = 3;
 const NOT_CONNECTED = 4;
+/** Between two sizes: of a flood conmon loses some, the last as well as others. */
+const RESIZE_MS = 20;
 /** How long the answer to the last input may take when the attachment ends with that. */
 const ANSWER_MS = 300;
 
@@ -99,6 +102,7 @@ class Attachment implements CommandStreams {
       this.#size = undefined;
       // A monitor that is gone ends the attachment by itself.
       await resizeTerminal(this.#bundle, size).catch(() => {});
+      await pause(RESIZE_MS);
     }
     this.#resizing = undefined;
   }
