@@ -41,7 +41,12 @@ export async function discardSandbox(
       await removeCgroup(context, cgroupParent, id);
     }],
     ["log links", () => parts === undefined ? undefined : unmountLogs(parts)],
-    ["namespaces", () => unpinNamespaces(options.namespacesDir, namespaceFile(id))],
+    ["namespaces", () =>
+      context.leftovers.after(
+        metadata["pod-name"],
+        "network",
+        () => unpinNamespaces(options.namespacesDir, namespaceFile(id)),
+      )],
     ["shm", () => unmountShm(join(store.containerRunDir(id), "shm"))],
     ["cgroup", () => cgroups.removeSandbox(cgroupParent, id)],
     ["log directory", () => removeIfAny(join(options.logDir, id))],

@@ -48,6 +48,18 @@ export class Leftovers implements Disposable {
   }
 
   /**
+   * Does what must come after another thing is gone: while that is left it refuses, so that it is
+   * tried again after it.
+   *
+   * @param earlier The name of the other thing.
+   */
+  async after(name: string, earlier: string, remove: Leftover["remove"]): Promise<void> {
+    const isLeft = this.#byName.get(name)?.leftovers.some(({ what }) => what === earlier);
+    if (isLeft) throw new Error(`kept until its ${earlier} is gone`);
+    await remove();
+  }
+
+  /**
    * Takes away what is left of a name, now.
    *
    * @throws {CridError} Saying what resists.

@@ -138,11 +138,18 @@ async function waitForNetwork(context: PodContext, name: string): Promise<void> 
 }
 
 async function joinNetwork(context: PodContext, sandbox: Sandbox, unwind: Unwind): Promise<void> {
-  const { options, network } = context;
+  const { options, network, leftovers } = context;
   const { config, id } = sandbox.parts;
   const file = namespaceFile(id);
+  const name = sandboxName(config.metadata);
   await step("sandbox namespace creation", async () => {
-    unwind.add("namespaces", () => unpinNamespaces(options.namespacesDir, file));
+    // Plugins learn from the namespace what they have done outside of it.
+    unwind.add("namespaces", () =>
+      leftovers.after(
+        name,
+        "network",
+        () => unpinNamespaces(options.namespacesDir, file),
+      ));
     await pinNamespaces({
       pinnsPath: options.pinnsPath,
       directory: options.namespacesDir,

@@ -39,6 +39,18 @@ describe("what is left of a pod that was not made", () => {
     assert.deepEqual(removed, ["storage of another"]);
   });
 
+  it("keeps what its network needs until the network is gone", async () => {
+    using leftovers = new Leftovers();
+    const { removed, state, remove } = things();
+    const unpin = () => leftovers.after("pod", "network", remove("namespaces"));
+    leftovers.add("pod", "network", remove("network"));
+    await assert.rejects(unpin(), /kept until its network is gone/);
+    leftovers.add("pod", "namespaces", unpin);
+    state.ready = true;
+    await leftovers.settle("pod");
+    assert.deepEqual(removed, ["network", "namespaces"]);
+  });
+
   it("is tried again by itself", async () => {
     using leftovers = new Leftovers();
     const { promise, resolve } = Promise.withResolvers<void>();
