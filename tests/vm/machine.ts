@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { exit, killGroup, run, start } from "../../src/linux/mod.ts";
 import { DIE_WITH_PARENT } from "../harness/isolation.ts";
 import type { VmImage } from "./image.ts";
+import type { SecurityModule } from "./suites.ts";
 
 export interface JobOptions {
   readonly image: VmImage;
@@ -17,8 +18,8 @@ export interface JobOptions {
   readonly directory: string;
   /** Milliseconds for everything. */
   readonly timeoutMs: number;
-  /** Added to the kernel's command line. */
-  readonly kernelArguments?: readonly string[];
+  /** Default `apparmor`. */
+  readonly securityModule?: SecurityModule;
   /** Called with every line that the job prints. */
   readonly onOutput?: (line: string) => void;
 }
@@ -43,8 +44,7 @@ const KERNEL_ARGUMENTS = [
   "root=/dev/vda",
   "rw",
   "console=ttyS0",
-  // Debian has both off by default.
-  "lsm=landlock,lockdown,yama,apparmor,bpf",
+  // Debian has it off by default.
   "psi=1",
   "panic=-1",
   // Nobody is attacked here, and emulated barriers are slow.
@@ -113,10 +113,17 @@ async function endOf(child: ChildProcess, timeoutMs: number): Promise<void> {
   await exit(child, QEMU).finally(() => clearTimeout(timer));
 }
 
-function machine({ image, kernelArguments }: JobOptions, disk: string, work: string): string[] {
+/** Of these two the kernel takes one. */
+const SECURITY_ARGUMENTS: Readonly<Record<SecurityModule, readonly string[]>> = {
+  apparmor: ["lsm=landlock,lockdown,yama,apparmor,bpf"],
+  selinux: ["lsm=landlock,lockdown,yama,selinux,bpf", "selinux=1"],
+};
+
+function machine(options: JobOptions, disk: string, work: string): string[] {
+  const { image, securityModule = "apparmor" } = options;
   const drive = (file: string, more: string) =>
     `file=${file},format=raw,if=virtio,cache=unsafe,aio=threads${more}`;
-  const append = [...KERNEL_ARGUMENTS, ...kernelArguments ?? []].join(" ");
+  const append = [...KERNEL_ARGUMENTS, ...SECURITY_ARGUMENTS[securityModule]].join(" ");
   return [
     // In software: it works everywhere. A fifth level of page tables only makes it slower.
     ...["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,svm=off"],

@@ -15,15 +15,19 @@ import { critestVerdict } from "./verdict.ts";
 const USAGE = `usage: ./dev vm [OPTION...] [JOB]
 
 jobs (default smoke):
-  smoke     install, start, a pod's whole life, restart, uninstall
-  reboot    a reboot with pods running
-  critest   critest; --set FOCUS=RE, --set SKIP=RE, --set PARALLEL=N, --set RPC_TIMEOUT=180s
-  shell     a script of yours, --script FILE, with the functions of tests/vm/jobs/node.sh
+  smoke         install, start, a pod's whole life, restart, uninstall
+  reboot        a reboot with pods running
+  unified       what cgroup v2 and AppArmor show: limits, kills for memory, figures, profiles
+  integration   integration tests to which a node makes a difference; --set PATHS='FILE...'
+  critest       critest; --set FOCUS=RE, --set SKIP=RE, --set PARALLEL=N, --set RPC_TIMEOUT=180s
+  selinux       labels of containers, processes and mounts; with --suite trixie --lsm selinux
+  shell         a script of yours, --script FILE, with the functions of tests/vm/jobs/node.sh
 
 options:
   --suite bookworm|trixie       Debian release (default bookworm)
   --manager systemd|cgroupfs    cgroup_manager (default systemd)
   --runtime crun|runc           default_runtime (default crun)
+  --lsm apparmor|selinux        security module of the kernel (default apparmor)
   --minutes N                   longest time (default 30)
   --results DIR                 where the console, logs and reports go
   --crid FILE                   the built crid (default dist/crid)
@@ -37,6 +41,7 @@ const { values, positionals: [name = "smoke"] } = parseArgs({
     suite: { type: "string", default: SUITES[0]!.name },
     manager: { type: "string", default: "systemd" },
     runtime: { type: "string", default: "crun" },
+    lsm: { type: "string", default: "apparmor" },
     minutes: { type: "string", default: "30" },
     crid: { type: "string" },
     results: { type: "string" },
@@ -82,7 +87,8 @@ async function main(): Promise<number> {
   });
   say(`boot ${image.suite}: ${name} with ${values.runtime} and the ${values.manager} driver`);
   const timeoutMs = Number(values.minutes) * 60_000;
-  const result = await runJob({ image, directory, timeoutMs, onOutput: say });
+  const securityModule = values.lsm === "selinux" ? "selinux" : "apparmor";
+  const result = await runJob({ image, directory, securityModule, timeoutMs, onOutput: say });
   if (values.results !== undefined) {
     await Deno.mkdir(values.results, { recursive: true });
     await Deno.writeTextFile(join(values.results, "console"), result.console);

@@ -8,7 +8,12 @@
 export interface Suite {
   readonly name: string;
   readonly packages: readonly string[];
+  /** Scripts of `guest/`, run in this order in the new root. */
+  readonly provision: readonly string[];
 }
+
+/** Which security module the kernel runs beside the small ones. */
+export type SecurityModule = "apparmor" | "selinux";
 
 /** What a Kubernetes node has, what crid's tests start, and a kernel without drivers for hardware. */
 const PACKAGES = [
@@ -21,10 +26,17 @@ const PACKAGES = [
   ...["uuid-runtime", "strace", "zstd"],
 ];
 
-/** By name; the first is the default. */
+/**
+ * By name; the first is the default. Only the policy of the second knows containers: that of
+ * Debian 12 has no `container_t`.
+ */
 export const SUITES: readonly Suite[] = [
-  { name: "bookworm", packages: PACKAGES },
-  { name: "trixie", packages: PACKAGES },
+  { name: "bookworm", packages: PACKAGES, provision: ["provision"] },
+  {
+    name: "trixie",
+    packages: [...PACKAGES, "selinux-policy-default"],
+    provision: ["provision", "provision-selinux"],
+  },
 ];
 
 /** @throws When no release has that name. */

@@ -31,7 +31,10 @@ fi
 expect "comes up with the node" "$(systemctl is-active crid)" '^active$'
 expect "reports the old pods as not ready, or not at all" "$(crictl pods -q --state ready | wc -l)" '^0$'
 expect "has nothing running" "$(crictl ps -q | wc -l)" '^0$'
-crictl inspect "$(crictl ps -aq | head -n 1)" | jq -c '.status | {state, exitCode, reason}' || true
+old=$(crictl ps -aq | head -n 1)
+[ -z "$old" ] ||
+    expect "says of an old container that it has ended" \
+        "$(crictl inspect "$old" | jq -r '.status.state')" '^CONTAINER_EXITED$'
 pod_json one 1 >again.json
 crictl run container.json again.json >/dev/null || fail "run after the reboot"
 expect "runs the pod's next attempt" "$(crictl ps -q | wc -l)" '^1$'

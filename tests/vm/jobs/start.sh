@@ -20,6 +20,6 @@ fi
 echo "$code" >/job/exit
 cd /
 # Containers may still hold what was mounted from it.
-umount /job || mount -o remount,ro /job
+umount /job 2>/dev/null || mount -o remount,ro /job
 sync
 systemctl --no-block poweroff --force
