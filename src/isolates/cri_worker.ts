@@ -7,7 +7,7 @@ import { errorMessage } from "../failure/mod.ts";
 import { configureWorkerLog, log } from "../observe/mod.ts";
 import { type Cri, startCri } from "./cri.ts";
 import type { FromCri, ToCri } from "./messages.ts";
-import { SupervisedPullIsolates } from "./pull_isolates.ts";
+import { registryReads, SupervisedPullIsolates } from "./pull_isolates.ts";
 
 const tell = (message: FromCri) => self.postMessage(message);
 const isolates = new SupervisedPullIsolates(tell, navigator.hardwareConcurrency);
@@ -17,6 +17,7 @@ self.onmessage = ({ data }: MessageEvent<ToCri>) => {
   switch (data.kind) {
     case "start":
       configureWorkerLog(data.log);
+      isolates.renewOn(() => registryReads(data.config));
       cri = startCri(data.config, data.installation, isolates);
       cri.then(
         () => tell({ kind: "ready" }),

@@ -3,19 +3,34 @@ import {
   connectUnpacker,
   type PullIsolates,
   type PushPeer,
+  registryOptions,
   type RegistryPeer,
+  registryReadPaths,
   type UnpackPeer,
 } from "../image/mod.ts";
+import type { Config } from "../config/mod.ts";
 import type { FromCri, PullRole } from "./messages.ts";
 import { abortable } from "../failure/mod.ts";
 
 /** An isolate that nobody has used for so long is stopped, and its memory is free. */
 const IDLE_MS = 10_000;
 
+/** What the isolate that talks to registries may read; it is decided when it starts. */
+export function registryReads(config: Pick<Config, "image" | "options">): string {
+  return registryReadPaths(registryOptions(config, "")).join("\n");
+}
+
 /** A running isolate of a pull. */
 interface Started<Peer> {
   readonly id: number;
   readonly peer: Peer & Disposable;
+}
+
+interface RegistryIsolate {
+  readonly started: Promise<Started<RegistryPeer & PushPeer>>;
+  readonly reads: string;
+  /** Images that it is busy with. */
+  sessions: number;
 }
 
 /**
@@ -28,8 +43,8 @@ export class SupervisedPullIsolates implements PullIsolates {
   readonly #starting = new Map<number, (port: MessagePort) => void>();
   #nextId = 1;
 
-  #registry: Promise<Started<RegistryPeer & PushPeer>> | undefined;
-  #sessions = 0;
+  #registry: RegistryIsolate | undefined;
+  #reads: () => string = () => "";
 
   #unpackers = 0;
   readonly #idleUnpackers: Started<UnpackPeer>[] = [];
@@ -41,6 +56,14 @@ export class SupervisedPullIsolates implements PullIsolates {
     this.#maxUnpackers = maxUnpackers;
   }
 
+  /**
+   * Says what an isolate that talks to registries may read, were it started now. When that has changed,
+   * because a policy names another key, new images get a new one.
+   */
+  renewOn(reads: () => string): void {
+    this.#reads = reads;
+  }
+
   /** The supervisor has started what was asked for. */
   started(id: number, port: MessagePort): void {
     this.#starting.get(id)?.(port);
@@ -49,18 +72,22 @@ export class SupervisedPullIsolates implements PullIsolates {
 
   /** One has died; whoever waits for it learns so from its port. */
   async gone(id: number): Promise<void> {
-    if ((await this.#registry)?.id === id) this.#registry = undefined;
+    const registry = this.#registry;
+    if ((await registry?.started)?.id === id && this.#registry === registry) {
+      this.#registry = undefined;
+    }
     const at = this.#idleUnpackers.findIndex((unpacker) => unpacker.id === id);
     if (at >= 0) this.#idleUnpackers.splice(at, 1);
     if (at >= 0) this.#unpackers--;
   }
 
   async registry(): Promise<RegistryPeer> {
-    const { peer } = await this.#registryIsolate();
-    const ended = () => this.#ended();
+    const isolate = this.#registryIsolate();
+    const { peer } = await isolate.started;
+    const ended = () => this.#ended(isolate);
     return {
       resolve: async (request, signal) => {
-        this.#sessions++;
+        isolate.sessions++;
         try {
           return await peer.resolve(request, signal);
         } catch (error) {
@@ -70,7 +97,7 @@ export class SupervisedPullIsolates implements PullIsolates {
       },
       fetchBlob: (request, signal, onBytes) => peer.fetchBlob(request, signal, onBytes),
       archiveImages: async (source, signal) => {
-        this.#sessions++;
+        isolate.sessions++;
         try {
           return await peer.archiveImages(source, signal);
         } finally {
@@ -86,14 +113,15 @@ export class SupervisedPullIsolates implements PullIsolates {
 
   /** The isolate that talks to registries, for pushing. */
   async push(): Promise<PushPeer> {
-    const { peer } = await this.#registryIsolate();
+    const isolate = this.#registryIsolate();
+    const { peer } = await isolate.started;
     return {
       openPush: async (request, signal) => {
-        this.#sessions++;
+        isolate.sessions++;
         try {
           return await peer.openPush(request, signal);
         } catch (error) {
-          this.#ended();
+          this.#ended(isolate);
           throw error;
         }
       },
@@ -102,7 +130,7 @@ export class SupervisedPullIsolates implements PullIsolates {
       putManifest: (request, signal) => peer.putManifest(request, signal),
       closePush: (session) => {
         peer.closePush(session);
-        this.#ended();
+        this.#ended(isolate);
       },
     };
   }
@@ -136,18 +164,38 @@ export class SupervisedPullIsolates implements PullIsolates {
     };
   }
 
-  async #registryIsolate(): Promise<Started<RegistryPeer & PushPeer>> {
+  #registryIsolate(): RegistryIsolate {
     clearTimeout(this.#idleTimer);
-    this.#registry ??= this.#start("pull", connectRegistry).catch((error) => {
-      this.#registry = undefined;
-      throw error;
+    const reads = this.#reads();
+    const current = this.#registry;
+    if (current?.reads === reads) return current;
+    this.#registry = undefined;
+    if (current !== undefined) this.#retire(current);
+    const started = this.#start("pull", connectRegistry);
+    const isolate: RegistryIsolate = { started, reads, sessions: 0 };
+    started.catch(() => {
+      if (this.#registry === isolate) this.#registry = undefined;
     });
-    return await this.#registry;
+    this.#registry = isolate;
+    return isolate;
   }
 
-  #ended(): void {
-    this.#sessions--;
+  #ended(isolate: RegistryIsolate): void {
+    isolate.sessions--;
+    if (isolate !== this.#registry) this.#retire(isolate);
     this.#stopWhenIdle();
+  }
+
+  /** One that was replaced ends after its last image; somebody may be about to ask it for another. */
+  #retire(isolate: RegistryIsolate): void {
+    setTimeout(() => {
+      if (isolate.sessions === 0) void this.#stopRegistry(isolate);
+    }, IDLE_MS);
+  }
+
+  async #stopRegistry({ started }: RegistryIsolate): Promise<void> {
+    const isolate = await started.catch(() => undefined);
+    if (isolate !== undefined) this.#stop(isolate);
   }
 
   #give(started: Started<UnpackPeer>, failed: boolean): void {
@@ -162,7 +210,7 @@ export class SupervisedPullIsolates implements PullIsolates {
 
   #stopWhenIdle(): void {
     clearTimeout(this.#idleTimer);
-    if (this.#sessions > 0 || this.#idleUnpackers.length < this.#unpackers) return;
+    if ((this.#registry?.sessions ?? 0) > 0 || this.#idleUnpackers.length < this.#unpackers) return;
     this.#idleTimer = setTimeout(() => void this.#stopAll(), IDLE_MS);
   }
 
@@ -173,7 +221,7 @@ export class SupervisedPullIsolates implements PullIsolates {
     }
     const registry = this.#registry;
     this.#registry = undefined;
-    if (registry !== undefined) this.#stop(await registry);
+    if (registry !== undefined) await this.#stopRegistry(registry);
   }
 
   #stop({ id, peer }: Started<unknown>): void {

@@ -120,8 +120,9 @@ export const IMAGE = {
     default: false,
     flag: "auto-reload-registries",
     env: ["AUTO_RELOAD_REGISTRIES"],
-    built: false,
-    doc: "Whether registries.conf is read again as soon as it changes.",
+    doc:
+      "Whether registries.conf is read again as soon as it changes. crid reads it and its drop-ins " +
+      "for every pull, whatever this says.",
   },
   pull_progress_timeout: {
     type: "duration",
