@@ -275,6 +275,58 @@ describe("unpacking a layer", () => {
       /too long|ENAMETOOLONG/,
     ],
     [
+      "a hard link to itself",
+      () => tarOf(entry("h", "", { type: "1", link: "h" })),
+      /not in the layer/,
+    ],
+    [
+      "a hard link to a directory",
+      () => tarOf(entry("d/", ""), entry("h", "", { type: "1", link: "d" })),
+      /not in the layer/,
+    ],
+    [
+      "a file below a circle of links",
+      () =>
+        tarOf(
+          entry("a", "", { type: "2", link: "b" }),
+          entry("b", "", { type: "2", link: "a" }),
+          entry("a/f", "x"),
+        ),
+      /a\/f/,
+    ],
+    ["a symbolic link to nothing", () => tarOf(entry("l", "", { type: "2" })), /leads nowhere/],
+    ["GNU's old sparse file", () => tarOf(entry("s", "", { type: "S" })), /type "S"/],
+    [
+      "a PAX size that is no number",
+      () => tarOf(pax({ size: "-1" }), entry("f", "x")),
+      /size in a PAX/,
+    ],
+    [
+      "a PAX size that reaches beyond the end",
+      () => tarOf(pax({ size: "99999999" }), entry("f", "x")),
+      /cut off/,
+    ],
+    [
+      "a PAX size that leaves content where a header should be",
+      () => tarOf(pax({ size: "1" }), entry("f", "x".repeat(2000))),
+      /checksum|no number/,
+    ],
+    [
+      "a GNU name without an end",
+      () => tarOf(entry("././@LongLink", "", { type: "L", size: 2e6 })),
+      /too long/,
+    ],
+    [
+      "a whiteout of its own directory",
+      () => tarOf(entry("d/", ""), entry("d/.wh.", "")),
+      /hides nothing/,
+    ],
+    [
+      "a whiteout of the directory above",
+      () => tarOf(entry("d/", ""), entry("d/.wh...", "")),
+      /hides nothing/,
+    ],
+    [
       "a name of 300 characters",
       () => tarOf(pax({ path: "a".repeat(300) }), entry("f", "")),
       /ENAMETOOLONG/,
@@ -307,6 +359,55 @@ describe("unpacking a layer", () => {
     await assert.rejects(unpack(bomb, { limits }), { code: "resource_exhausted" });
     const many = tarOf(entry("a", ""), entry("b", ""), entry("c", ""));
     await assert.rejects(unpack(many, { limits }), { code: "resource_exhausted" });
+  });
+
+  it("puts absolute names and names with every kind of dot and newline inside the layer", async () => {
+    await unpack(tarOf(
+      entry("/absolute", "1"),
+      entry("//twice//over", "2"),
+      entry("./d/./../up", "3"),
+      pax({ path: "new\nline\r" }),
+      entry("x", "4"),
+      entry("...", "5"),
+      entry("..hidden", "6"),
+    ));
+    const read = (path: string) => Deno.readTextFileSync(join(paths().diff, path));
+    const names = ["absolute", "twice/over", "up", "new\nline\r", "...", "..hidden"];
+    assert.deepEqual(names.map(read), ["1", "2", "3", "4", "5", "6"]);
+  });
+
+  it("is not led outside by links that are made, replaced and written through under other names", async () => {
+    const outside = join(directory, "outside");
+    await Deno.mkdir(outside);
+    const away = { type: "2", link: outside };
+    const archives = [
+      // A directory in use is replaced by a link through another path to it.
+      [entry("s", "", { type: "2", link: "." }), entry("a/", ""), entry("s/a", "", away)],
+      // A file is, and written through afterwards.
+      [entry("s", "", { type: "2", link: "." }), entry("a", "x"), entry("s/a", "", away)],
+      // The link is in a directory that itself is a link.
+      [
+        entry("d/", ""),
+        entry("e", "", { type: "2", link: "d" }),
+        entry("e/l", "", away),
+        entry("d/l/f", "x"),
+      ],
+      [entry("h", "", away), entry("g", "", { type: "1", link: "h" }), entry("g/f", "x")],
+      [entry("up", "", { type: "2", link: "../outside" }), entry("up/f", "x")],
+      [entry("p", "", { type: "2", link: "/proc/self/cwd" }), entry("p/f", "x")],
+    ];
+    for (const parts of archives) {
+      await unpack(tarOf(...parts, entry("a/f", "x"))).catch((error) => {
+        assert.equal(error.code, "invalid_argument", error);
+      });
+      assert.deepEqual(Array.from(Deno.readDirSync(outside)), []);
+      assert.deepEqual(Array.from(Deno.readDirSync(directory), ({ name }) => name).sort(), [
+        "diff",
+        "outside",
+        "split.gz",
+      ]);
+      await Deno.remove(paths().diff, { recursive: true });
+    }
   });
 
   it("unpacks paths that are 300 directories deep", async () => {
