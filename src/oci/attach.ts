@@ -16,7 +16,7 @@ export interface AttachRequest extends WantedStreams {
   readonly bundle: string;
   /** `container_attach_socket_dir`. */
   readonly attachDir: string;
-  /** The attachment ends with the client's input; the container's input stays open. */
+  /** The attachment ends with the client's input; the container goes on without it. */
   readonly leaveAfterInput: boolean;
 }
 

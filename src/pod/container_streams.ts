@@ -76,7 +76,8 @@ export function attachStreams(
     id,
     ...wanted,
     stdin: wanted.stdin && stdin,
-    leaveAfterInput: !stdinOnce && !tty,
+    // The input of a terminal ends only when the person has left it, by crictl's detach keys.
+    leaveAfterInput: !stdinOnce || tty,
     handler: containerHandler(context, container),
     bundle: context.store.containerRunDir(id),
     attachDir: context.options.attachDir,

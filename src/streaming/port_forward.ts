@@ -97,7 +97,8 @@ async function forward(
 /** Copies both ways; each end is passed on. Resolves when the target has said all, or one is gone. */
 function bridge(data: SpdyStream, target: Duplex): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  target.on("error", () => {});
+  // Clients end the whole session over a word on the error stream: one reset is not worth that.
+  target.on("error", (error) => log.debug(`port-forward: ${error.message}`));
   target.once("close", () => {
     data.end();
     resolve();

@@ -123,6 +123,8 @@ for (const runtime of ["runc", "crun"] as const) {
       await client.stdin!.write("echo ec''ho; sleep 1234\n");
       await says(/\r\necho\r\n/);
       await client.stdin!.write("\x03");
+      // What was typed before the shell is back would be dropped with the rest of the line.
+      await says(/\^C\r\n.*[#$] /s);
       await client.stdin!.write("echo after''wards $((6*7)); exit 5\n");
       await says(/afterwards 42\r\n/);
       assert.match(await client.error.text(), /"ExitCode","message":"5"/);
