@@ -69,9 +69,10 @@ export async function startInfra(
     systemdCgroup: context.cgroups.kind === "systemd",
     placeMonitor: monitorPlacer(context, sandbox.parts.cgroupParent, id, handler),
   });
-  await startContainer(handler, id);
+  // Before anything else can fail: taking it back waits for them.
   sandbox.infra = created.init;
   sandbox.infraMonitor = created.monitor;
+  await startContainer(handler, id);
   const state = infraStateJson(id, created.init, created.monitor);
   await writeFileAtomic(join(store.containerDir(id), "state.json"), state);
 }

@@ -12,7 +12,7 @@ import type { Node } from "./node.ts";
 const CNI_RESULTS = "/var/lib/cni/results";
 const CGROUPS = "/sys/fs/cgroup";
 /** What host-local keeps besides one file per address in use. */
-const IPAM_STATE = ["lock", "last_reserved_ip.0"];
+const IPAM_STATE = ["lock", "last_reserved_ip.0", "last_reserved_ip.1"];
 
 /**
  * Mounts, processes, interfaces, pinned namespaces, packet filter rules, addresses, CNI results, cgroups

@@ -58,7 +58,7 @@ async function readAll(directories: readonly string[]) {
     const names = await listIfPresent(directory);
     if (names === undefined) continue;
     // Only those who have such files need a reader for them.
-    const { parse } = await import("yaml");
+    const { parse } = await import("./yaml.ts");
     for (const name of names.filter((each) => each.endsWith(".yaml")).sort()) {
       const file = join(directory, name);
       try {

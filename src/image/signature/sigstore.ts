@@ -69,7 +69,7 @@ async function verifyFulcio(
   annotations: Readonly<Record<string, string>>,
   trust: Extract<SigstoreKeys, { kind: "fulcio" }>,
 ): Promise<void> {
-  const { X509Certificate } = await import("@sigstore/core");
+  const { X509Certificate } = await import("./x509.ts");
   const pems = (text: string) =>
     text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END[^\n]+/g) ?? [];
   const [leafPem] = pems(annotations[CERTIFICATE] ?? "");

@@ -73,7 +73,7 @@ export async function parseCdiSpec(text: string, path: string): Promise<CdiSpec>
 
 /** Only hosts with specifications in YAML pay for the parser. */
 async function parseYaml(text: string): Promise<unknown> {
-  const { parse } = await import("yaml");
+  const { parse } = await import("./yaml.ts");
   return parse(text, { maxAliasCount: 100 });
 }
 

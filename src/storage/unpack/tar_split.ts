@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, openSync } from "node:fs";
 import { constants, createGzip } from "node:zlib";
 import { pipeline } from "node:stream/promises";
 
@@ -29,7 +29,9 @@ export class TarSplitWriter {
   readonly #written: Promise<void>;
 
   constructor(path: string) {
-    this.#written = pipeline(this.#gzip, createWriteStream(path, { mode: 0o600 }));
+    // Opened at once: whoever gives up removes the directory, in which nothing may appear later.
+    const fd = openSync(path, "w", 0o600);
+    this.#written = pipeline(this.#gzip, createWriteStream(path, { fd }));
     // It is waited for at the end; until then a full disk must not end the isolate.
     this.#written.catch(() => {});
   }

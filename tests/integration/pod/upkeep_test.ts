@@ -90,7 +90,7 @@ describe("a node that was not shut down as it should", () => {
     assert.equal((await execShell(crid, container, "echo on")).stdout, "on\n");
   });
 
-  /** What a power cycle takes away: processes, mounts, whatever is on a tmpfs. */
+  /** What a power cycle takes away: processes, mounts, packet filters, whatever is on a tmpfs. */
   async function reboot(): Promise<void> {
     const { node, isolation } = crid;
     await crid.kill9();
@@ -101,6 +101,7 @@ describe("a node that was not shut down as it should", () => {
       sleep 0.3
       for m in $(awk '$5 ~ "^${node.directory}/" {print $5}' /proc/self/mountinfo | tac); do
         umount -l "$m"; done
+      iptables -t nat -F; iptables -t nat -X
       ip link delete ${node.network} 2>/dev/null; true`;
     await output(isolation, "sh", ["-c", script]);
     for (const path of [node.runRoot, node.namespaces, node.exits, node.runtimeRoot]) {
@@ -155,6 +156,9 @@ describe("a node that was not shut down as it should", () => {
     assert.match(text, new RegExp(`Deleted container ${pod}`));
     await crid.start();
     assert.equal((await counts()).pods, 0);
+    // Pods' cgroups are the kubelet's; a wipe is about the store.
+    const empty = ["/sys/fs/cgroup", "-depth", "-type", "d", "-name", `crio-${pod}`, "-delete"];
+    await run("find", empty);
   });
 
   it("finds and repairs what is damaged in its store", async () => {

@@ -71,4 +71,12 @@ describe("the rooms of src/", () => {
     const past = imports.filter(({ to, target }) => to !== "gen" && target !== `${to}/mod.ts`);
     assert.deepEqual(past.map(({ file, target }) => `${file} -> ${target}`), []);
   });
+
+  it("load packages late only through a module of their own", () => {
+    // The bundle's chunk of a CommonJS package has a default export and no others.
+    const late = Array.from(sources(src)).filter((file) =>
+      /\bimport\(\s*["'](?!\.|openpgp["'])/.test(Deno.readTextFileSync(file))
+    );
+    assert.deepEqual(late, []);
+  });
 });
