@@ -12,9 +12,25 @@
 
 enum { SHORT_ID = 12, FIELDS_SIZE = 8192 };
 
+/* NAME=VALUE, with a name that the journal takes from others than itself. */
+static int check_label(const char *label, struct failure *failure) {
+    const char *equals = strchr(label, '=');
+    if (equals == NULL || equals == label || strchr(equals + 1, '=') != NULL) {
+        return fail(failure, 0, "Container labels must be in format LABEL=VALUE, unlike '%s'", label);
+    }
+    size_t length = strspn(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    if (label + length == equals) return 0;
+    return fail(failure, 0,
+                "Container label names must contain only uppercase letters, numbers and underscore, "
+                "unlike '%s'", label);
+}
+
 int open_journal(struct journal *journal, const struct options *options, struct failure *failure) {
     if (strlen(options->cid) <= SHORT_ID) {
         return fail(failure, 0, "Container ID must be longer than 12 characters");
+    }
+    for (size_t i = 0; i < options->log_labels.count; i++) {
+        if (check_label(options->log_labels.items[i], failure) < 0) return -1;
     }
     journal->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (journal->fd < 0) return fail(failure, errno, "Failed to open a socket to the journal");
@@ -33,12 +49,19 @@ struct fields {
     size_t size;
 };
 
-static void add(struct fields *fields, const char *name, const char *value, size_t length) {
-    /* NAME=value needs a value of one line. */
-    if (memchr(value, '\n', length) != NULL) return;
+/* NAME=value, which needs a value of one line. */
+static void add_text(struct fields *fields, const char *text) {
     size_t room = sizeof fields->text - fields->size;
-    int size = snprintf(fields->text + fields->size, room, "%s=%.*s\n", name, (int)length, value);
+    if (strchr(text, '\n') != NULL) return;
+    int size = snprintf(fields->text + fields->size, room, "%s\n", text);
     if (size > 0 && (size_t)size < room) fields->size += (size_t)size;
+}
+
+static void add(struct fields *fields, const char *name, const char *value, size_t length) {
+    char text[FIELDS_SIZE];
+    if (snprintf(text, sizeof text, "%s=%.*s", name, (int)length, value) < (int)sizeof text) {
+        add_text(fields, text);
+    }
 }
 
 static const char *identifier(const struct options *options) {
@@ -65,12 +88,7 @@ static void add_fields(struct fields *fields, const struct options *options, con
         add(fields, "CONTAINER_PARTIAL_MESSAGE", "true", 4);
     }
     for (size_t i = 0; i < options->log_labels.count; i++) {
-        const char *label = options->log_labels.items[i];
-        const char *equals = strchr(label, '=');
-        if (equals == NULL) continue;
-        char name[65];
-        snprintf(name, sizeof name, "%.*s", (int)(equals - label), label);
-        add(fields, name, equals + 1, strlen(equals + 1));
+        add_text(fields, options->log_labels.items[i]);
     }
 }
 

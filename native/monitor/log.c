@@ -3,10 +3,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "say.h"
+
 /* `driver:path`, `driver` or `path`; a path with a colon is taken for the former, as conmon does. */
 static int open_target(struct log *log, const char *target, const struct options *options,
                        struct failure *failure) {
-    if (target[0] == '\0') return fail(failure, 0, "Log path must not be empty");
+    if (target[0] == '\0') return fail(failure, 0, "log-path must not be empty");
     const char *colon = strchr(target, ':');
     size_t length = colon == NULL ? strlen(target) : (size_t)(colon - target);
     const char *path = colon == NULL ? target : colon + 1;
@@ -27,9 +29,23 @@ static int open_target(struct log *log, const char *target, const struct options
         return fail(failure, 0, "No such log driver %.*s", (int)length, target);
     }
 #undef IS
-    if (path[0] == '\0') return fail(failure, 0, "Log path must not be empty");
+    if (path[0] == '\0') return fail(failure, 0, "log-path must not be empty");
     if (log->file.path != NULL) close(log->file.fd);
     return open_log_file(&log->file, path, options, failure);
+}
+
+/* What means something to the journal only. */
+static int check_journal_options(const struct log *log, const struct options *options,
+                                 struct failure *failure) {
+    if (log->journal.fd >= 0) return 0;
+    if (options->log_tag != NULL) return fail(failure, 0, "k8s-file doesn't support --log-tag");
+    if (options->log_labels.count > 0) {
+        return fail(failure, 0, "k8s-file doesn't support --log-label");
+    }
+    if (options->no_container_partial_message) {
+        say(SAY_WARNING, "--no-container-partial-message has no effect without journald log driver");
+    }
+    return 0;
 }
 
 int open_log(struct log *log, const struct options *options, struct failure *failure) {
@@ -38,10 +54,7 @@ int open_log(struct log *log, const struct options *options, struct failure *fai
     for (size_t i = 0; i < options->log_paths.count; i++) {
         if (open_target(log, options->log_paths.items[i], options, failure) < 0) return -1;
     }
-    if (log->journal.fd < 0 && (options->log_tag != NULL || options->log_labels.count > 0)) {
-        return fail(failure, 0, "k8s-file doesn't support --log-tag and --log-label");
-    }
-    return 0;
+    return check_journal_options(log, options, failure);
 }
 
 void write_log(struct log *log, enum stream stream, const char *data, size_t size) {

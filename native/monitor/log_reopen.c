@@ -58,15 +58,6 @@ static int replace(struct log_file *file) {
     return 0;
 }
 
-void reopen_log_file(struct log_file *file) {
-    if (is_at_path(file)) {
-        /* Nobody has renamed it: its content stays. The same length again is an event to watchers. */
-        if (ftruncate(file->fd, file->size) < 0) keep_old(file, "reopen");
-    } else if (replace(file) < 0) {
-        keep_old(file, "reopen");
-    }
-}
-
 /* `.2` becomes `.3`, `.1` becomes `.2`, the file itself `.1`. */
 static int rotate(struct log_file *file) {
     char from[PATH_MAX], to[PATH_MAX];
@@ -84,6 +75,17 @@ void renew_log_file(struct log_file *file) {
     /* After somebody else's rename there is nothing of ours to rotate. */
     if (file->rotate && is_at_path(file) && rotate(file) < 0) keep_old(file, "rotate");
     else if (replace(file) < 0) keep_old(file, "renew");
+}
+
+void reopen_log_file(struct log_file *file) {
+    if (is_at_path(file) && file->rotate) {
+        renew_log_file(file);
+    } else if (is_at_path(file)) {
+        /* Nobody has renamed it: its content stays. The same length again is an event to watchers. */
+        if (ftruncate(file->fd, file->size) < 0) keep_old(file, "reopen");
+    } else if (replace(file) < 0) {
+        keep_old(file, "reopen");
+    }
 }
 
 static bool is_below(const char *path, const char *directory) {

@@ -31,7 +31,7 @@ static int check_numbers(const struct options *options, struct failure *failure)
         return fail(failure, 0, "log-max-files must be non-negative");
     }
     if (options->log_rotate && options->log_max_files == 0) {
-        return fail(failure, 0, "log-max-files must be at least 1 with log-rotate");
+        return fail(failure, 0, "log-max-files must be at least 1 when log-rotate is enabled");
     }
     return 0;
 }

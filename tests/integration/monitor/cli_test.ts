@@ -107,6 +107,21 @@ describe("the monitor's command line", () => {
       ["k8s-file without a path", () => [...good, "-l", "k8s-file"], /requires a filename/],
       ["a log that cannot be opened", () => [...good, "-l", "/no/such/log"], /Failed to open log/],
       ["a tag for a file", () => [...good, "--log-tag", "t"], /doesn't support --log-tag/],
+      ["a label for a file", () => [...good, "--log-label", "A=b"], /doesn't support --log-label/],
+      ...["A", "A=b=c", "=b", "a=b", "A%=b"].map((label) =>
+        [
+          `the label ${label} for the journal`,
+          () => [...without("-c"), ...[
+            "-c",
+            "0123456789abc",
+            "-l",
+            "journald",
+            "--log-label",
+            label,
+          ]],
+          /Container label/,
+        ] as const
+      ),
       ["exec without a process", () => [...good, "-e"], /Exec process spec path not provided/],
       [
         "exec with restore",

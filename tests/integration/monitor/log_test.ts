@@ -248,6 +248,22 @@ describe("the monitor's log", () => {
       assert.deepEqual(numbers, Array.from(numbers, (_, index) => String(first + index)));
     });
 
+    it("rotates when it is to be opened anew and nobody has renamed it", async () => {
+      await using container = await make("echo first; read x; echo $x", [
+        "--log-rotate",
+        "--stdin",
+      ]);
+      await container.start();
+      await container.logged("first");
+      await container.control("2 0 0\n");
+      await container.exists(container.path("log.1"));
+      await container.writeStdin("second\n");
+      await container.end();
+      assert.deepEqual(shape(await container.log()), ["stdout F second"]);
+      const old = parseLog(await Deno.readTextFile(container.path("log.1")));
+      assert.deepEqual(shape(old), ["stdout F first"]);
+    });
+
     it("rotates on after somebody else's rename", async () => {
       const args = ["--log-size-max", "3000", "--log-rotate", "--stdin"];
       await using container = await make("seq 1 20; read x; seq 21 500", args);
