@@ -23,6 +23,8 @@
 
 enum { STATUS_UNKNOWN = -1 };
 
+#define PAGE_ALIGNED __attribute__((aligned(4096)))
+
 static const char *answer_key(const struct options *options) {
     return options->api_version ? "data" : options->exec ? "exit_code" : "pid";
 }
@@ -55,9 +57,12 @@ static void begin(struct monitor *monitor) {
     monitor->terminal.fd = monitor->terminal.slave = -1;
     monitor->attach.spare_fd = -1;
     monitor->sync_fd = monitor->start_fd = monitor->attach_fd = -1;
-    /* Apart from the rest: what an idle monitor needs is in one page, beside the C library's. */
-    static char out[OUTPUT_BUFFER_SIZE], err[OUTPUT_BUFFER_SIZE];
-    static char log[LOG_BUFFER_SIZE + BUFFER_SLACK];
+    /*
+     * Apart from the rest: what an idle monitor needs is in few pages, beside the C library's. The
+     * buffers begin with a page, so that all they have used can be given back.
+     */
+    static char out[OUTPUT_BUFFER_SIZE] PAGE_ALIGNED, err[OUTPUT_BUFFER_SIZE] PAGE_ALIGNED;
+    static char log[LOG_BUFFER_SIZE + BUFFER_SLACK] PAGE_ALIGNED;
     static struct last_words last_words;
     monitor->out.buffer = out;
     monitor->err.buffer = err;
@@ -236,7 +241,7 @@ static int monitor_process(struct monitor *monitor, struct failure *failure) {
 }
 
 int main(int argc, char **argv) {
-    static struct monitor monitor __attribute__((aligned(4096)));
+    static struct monitor monitor PAGE_ALIGNED;
     struct failure failure;
     umask(0022);
     begin(&monitor);

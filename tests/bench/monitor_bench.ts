@@ -11,6 +11,7 @@ import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 import process from "node:process";
 import { join } from "@std/path";
+import { setTimeout as pause } from "node:timers/promises";
 import { median } from "./measure.ts";
 import {
   type Bed,
@@ -33,6 +34,9 @@ const BYTES = Number(values.megabytes) * 1_000_000;
 const CROWD = 50;
 const LINES = [32, 100, 16_384, 1_048_576];
 const CLOCK_TICKS = 100;
+/** Ours gives memory back after ten seconds. */
+const REST_MS = 11_000;
+const WATCH_MS = 3_000;
 
 type Pair = Record<PeerName, number>;
 
@@ -54,19 +58,29 @@ async function pair(measure: (peer: PeerName) => Promise<number>): Promise<Pair>
   return { crid: await measure("crid"), conmon: await measure("conmon") };
 }
 
-/** kB of proportional memory of one monitor while many run. */
-async function memory(bed: Bed, peer: PeerName): Promise<number> {
+/** What one of many monitors costs whose containers have said something and are silent now. */
+async function idle(bed: Bed, peer: PeerName): Promise<{ memory: number; wakeups: number }> {
   const crowd: Running[] = [];
+  const env = { BENCH_LINE: "100", BENCH_BYTES: "1000000" };
   try {
-    for (let count = 0; count < CROWD; count++) crowd.push(await startMonitor(bed, peer));
-    const sizes = crowd.map(({ monitorPid }) => {
-      const text = Deno.readTextFileSync(`/proc/${monitorPid}/smaps_rollup`);
-      return Number(text.match(/^Pss:\s+(\d+)/m)?.[1]);
-    });
-    return median(sizes);
+    for (let count = 0; count < CROWD; count++) crowd.push(await startMonitor(bed, peer, { env }));
+    await pause(REST_MS);
+    const memory = median(crowd.map(({ monitorPid }) => number(monitorPid, "smaps_rollup", "Pss")));
+    const switches = () =>
+      crowd.map(({ monitorPid }) => number(monitorPid, "status", "voluntary_ctxt_switches"))
+        .reduce((sum, each) => sum + each, 0);
+    const before = switches();
+    await pause(WATCH_MS);
+    return { memory, wakeups: (switches() - before) / CROWD };
   } finally {
     await Promise.all(crowd.map((running) => running.stop()));
   }
+}
+
+/** A number from a file of /proc. */
+function number(pid: number, file: string, key: string): number {
+  const text = Deno.readTextFileSync(`/proc/${pid}/${file}`);
+  return Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(text)?.[1]);
 }
 
 /** ms from the start of a monitor to its answer, over a runtime that does next to nothing. */
@@ -108,7 +122,7 @@ async function throughput(
   const running = await startMonitor(bed, peer, {
     env: { BENCH_LINE: String(line), BENCH_BYTES: String(BYTES), BENCH_DONE: done },
   });
-  while (!exists(done)) await new Promise((resolve) => setTimeout(resolve, 2));
+  while (!exists(done)) await pause(2);
   const seconds = (performance.now() - started) / 1000;
   const cpu = cpuSeconds(running.monitorPid);
   await running.stop();
@@ -131,22 +145,6 @@ function exists(path: string): boolean {
   }
 }
 
-/** Times that an idle monitor was woken in three seconds. */
-async function wakeups(bed: Bed, peer: PeerName): Promise<number> {
-  const running = await startMonitor(bed, peer);
-  const switches = () => {
-    const text = Deno.readTextFileSync(`/proc/${running.monitorPid}/status`);
-    return Number(text.match(/^voluntary_ctxt_switches:\s+(\d+)/m)?.[1]);
-  };
-  // What was used at the start is given back once, after ten seconds.
-  await new Promise((resolve) => setTimeout(resolve, 11_000));
-  const before = switches();
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
-  const woken = switches() - before;
-  await running.stop();
-  return woken;
-}
-
 /** ms from the death of the container, with a large log on a disk, to the exit file. */
 async function exitFile(bed: Bed, peer: PeerName): Promise<number> {
   const bundle = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "crid-monitor-bench-" });
@@ -156,8 +154,8 @@ async function exitFile(bed: Bed, peer: PeerName): Promise<number> {
       bundle,
       env: { BENCH_LINE: "100", BENCH_BYTES: String(BYTES), BENCH_DONE: done },
     });
-    while (!exists(done)) await new Promise((resolve) => setTimeout(resolve, 2));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    while (!exists(done)) await pause(2);
+    await pause(200);
     const path = join(bed.exits, running.id);
     const stopped = running.stop();
     const killed = performance.now();
@@ -172,12 +170,11 @@ async function exitFile(bed: Bed, peer: PeerName): Promise<number> {
 
 await using bed = await makeBed();
 console.log(`\n  ${"".padEnd(36)}${"crid".padStart(12)}${"conmon".padStart(12)}     ratio  goal\n`);
-print(
-  `memory of one of ${CROWD}, idle (PSS)`,
-  "kB",
-  await pair((peer) => memory(bed, peer)),
-  "40 kB at most",
-);
+const resting = { crid: await idle(bed, "crid"), conmon: await idle(bed, "conmon") };
+const memory = { crid: resting.crid.memory, conmon: resting.conmon.memory };
+print(`memory of one of ${CROWD}, idle (PSS)`, "kB", memory, "40 kB at most");
+const wakeups = { crid: resting.crid.wakeups, conmon: resting.conmon.wakeups };
+print(`wake-ups in ${WATCH_MS / 1000} s, idle`, "", wakeups, "none");
 const { answer, bare } = await start(bed);
 const added = { crid: answer.crid - bare, conmon: answer.conmon - bare };
 print("start, added to the bare runtime", "ms", added, "1 ms at most");
@@ -202,7 +199,6 @@ for (const line of LINES) {
     "",
   );
 }
-print("wake-ups in 3 s, idle", "", await pair((peer) => wakeups(bed, peer)), "none");
 print(
   `exit file, ${values.megabytes} MB in the log`,
   "ms",

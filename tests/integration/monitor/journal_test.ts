@@ -60,11 +60,14 @@ describe("the monitor's messages to the journal", () => {
         ...(monitor === "ours" ? { MY_LABEL: "its value" } : {}),
       };
       const entries = readEntries(journal.stdout);
-      assert.deepEqual(entries.map(({ MESSAGE, PRIORITY, CONTAINER_PARTIAL_MESSAGE }) => [
-        MESSAGE?.trimEnd(),
-        PRIORITY,
-        CONTAINER_PARTIAL_MESSAGE,
-      ]), [["one", "6", undefined], ["bad", "3", undefined], ["part", "6", "true"]]);
+      assert.deepEqual(
+        entries.map(({ MESSAGE, PRIORITY, CONTAINER_PARTIAL_MESSAGE }) => [
+          MESSAGE?.trimEnd(),
+          PRIORITY,
+          CONTAINER_PARTIAL_MESSAGE,
+        ]),
+        [["one", "6", undefined], ["bad", "3", undefined], ["part", "6", "true"]],
+      );
       for (const entry of entries) {
         for (const [name, value] of Object.entries(common)) assert.equal(entry[name], value, name);
       }
