@@ -20,11 +20,8 @@ const CHECKS: readonly Stage[] = [
   { kind: "tool", name: "build", args: ["run", "-A", "scripts/build.ts"] },
 ];
 const SUITES = ["unit", "integration", "faults", "conformance", "vm"] as const;
-/**
- * What runs when nothing is asked for. Faults take long, and a virtual node takes an image of its
- * own: `./dev test faults`, `./dev test vm`.
- */
-const USUAL: readonly (typeof SUITES)[number][] = ["unit", "integration", "conformance"];
+/** What runs when nothing is asked for. Faults take long: `./dev test faults`. */
+const USUAL: readonly (typeof SUITES)[number][] = ["unit", "integration", "conformance", "vm"];
 /** A suite that hangs is killed and counts as failed; the whole has to end within 40 minutes. */
 const DEADLINE_MS = 18 * 60_000;
 
@@ -55,9 +52,24 @@ async function obstacle(stage: Stage): Promise<string | undefined> {
   if (["conformance", "vm"].includes(stage.name) && !await has("go")) {
     return "crictl and critest are built with Go, which is not installed";
   }
-  const missing = stage.name === "vm" ? await missingOf(VM_PROGRAMS) : [];
+  return stage.name === "vm" ? await vmObstacle() : undefined;
+}
+
+/** A virtual node takes programs to make it and an image, which is built here if need be. */
+async function vmObstacle(): Promise<string | undefined> {
+  const missing = await missingOf(VM_PROGRAMS);
   if (missing.length > 0) return `a virtual node needs ${missing.join(" and ")}`;
-  return undefined;
+  const { ArchiveUnreachable, vmImage } = await import("../tests/vm/image.ts");
+  const { SUITES: [release] } = await import("../tests/vm/suites.ts");
+  try {
+    await vmImage(release!, console.log);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ArchiveUnreachable) return `no image of a node: ${error.message}`;
+    // The test meets the same fault, and tells of it as a failure.
+    console.log(`build the image of a node: ${error instanceof Error ? error.message : error}`);
+    return undefined;
+  }
 }
 
 /** What builds and boots a virtual node. */
