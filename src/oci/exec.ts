@@ -3,10 +3,10 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { exit, killGroup } from "../linux/mod.ts";
-import { handlerEnvironment, lastMessage, runtimeCommand } from "./command.ts";
+import { lastMessage, runtimeCommand } from "./command.ts";
 import { ExecCgroup } from "./exec_cgroup.ts";
 import { capture, type Captured } from "./exec_output.ts";
-import { execFlags, execProcess } from "./exec_process.ts";
+import { execEnvironment, execFlags, execProcess } from "./exec_process.ts";
 import type { ExecSyncRequest, ExecSyncResult } from "./types.ts";
 
 /** What is kept of each stream; the rest is read and dropped, as CRI-O does. */
@@ -56,7 +56,7 @@ function start(
   ]);
   const flags = [...execFlags(request), ...cgroup.starterArguments];
   return spawn(handler.native, ["start", ...flags, "-w", files.pid, "--", ...command], {
-    env: handlerEnvironment(handler),
+    env: execEnvironment(request),
     // The starter kills the command when its stdin closes: crid is gone then.
     stdio: ["pipe", "pipe", "pipe"],
   });

@@ -4,9 +4,9 @@ import type { Readable, Writable } from "node:stream";
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { exit, signalChild } from "../linux/mod.ts";
-import { handlerEnvironment, lastMessage, runtimeCommand } from "./command.ts";
+import { lastMessage, runtimeCommand } from "./command.ts";
 import type { CommandStreams, TerminalSize, WantedStreams } from "./command_streams.ts";
-import { execFlags, type ExecProcess, execProcess } from "./exec_process.ts";
+import { execEnvironment, execFlags, type ExecProcess, execProcess } from "./exec_process.ts";
 import { removeIfThere } from "./files.ts";
 import { type OutputPipe, outputPipe } from "./output_pipe.ts";
 import { StartGate } from "./start_gate.ts";
@@ -50,7 +50,7 @@ function start(request: ExecStreamRequest, files: Files): ChildProcess {
   ]);
   const flags = [...execFlags(request), ...(tty ? ["-t", bundle] : [])];
   return spawn(handler.native, ["session", ...flags, "-w", files.pid, "--", ...command], {
-    env: handlerEnvironment(handler),
+    env: execEnvironment(request),
     // Also those that nobody wants: the runtime gives its streams to the container's user, and what is
     // ignored would be the host's /dev/null.
     stdio: ["pipe", "pipe", "pipe"],
