@@ -232,19 +232,29 @@ describe("the watch over containers' ends", () => {
     assert.equal(seen.find((each) => each.id === "early")?.exitCode, 3);
   });
 
-  it("reports 255 when the monitor has announced an end and recorded none", async () => {
+  /** What is reported of a container of which there is only what announces its end. */
+  async function announced(text: string): Promise<Exited> {
     const exitsDir = await Deno.makeTempDir();
     const seen = Promise.withResolvers<Exited>();
-    {
+    try {
       await using _ = await watchExits({
         exitsDir,
         locate: () => ({ persistDir: "/no/such", bundle: "/no/such" }),
         onExit: seen.resolve,
       });
-      await writeFile(join(exitsDir, "lost"), "0");
-      assert.equal((await seen.promise).exitCode, 255);
+      await writeFile(join(exitsDir, "lost"), text);
+      return await seen.promise;
+    } finally {
+      await Deno.remove(exitsDir, { recursive: true });
     }
-    await Deno.remove(exitsDir, { recursive: true });
+  }
+
+  it("reports the announced code when the monitor could not record it", async () => {
+    assert.equal((await announced("7")).exitCode, 7);
+  });
+
+  it("reports 255 when the monitor has announced an end and no code", async () => {
+    assert.equal((await announced("")).exitCode, 255);
   });
 });
 
