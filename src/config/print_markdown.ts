@@ -43,7 +43,8 @@ log at start when they are set.
 - \`cgroup_manager = "systemd"\`, the default, is refused on a host that does not run systemd.
 - The watchdog of systemd hears from \`crid\` as long as its socket answers; a network that is not ready
   does not end the daemon.
-- \`storage_driver\`: only \`overlay\` serves.
+- \`storage_driver\`: \`overlay\` and \`vfs\`. \`btrfs\` and \`zfs\` are refused; overlay works on these file
+  systems, too.
 - \`pinns_path = ""\` means crid's own pinns, not one in \`$PATH\`.
 - \`pause_image\` is never pulled; crid has its own pause program.
 - \`crid config\` prints every key of a handler, and \`bind_mount_prefix\`, \`cni_default_network\` and

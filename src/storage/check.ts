@@ -71,17 +71,18 @@ async function checkRecords(
       const id = text(parent);
       return id === undefined || known(id) !== undefined;
     });
-  const names = new ShortNames(layers, paths);
+  const names = paths.driver.name === "overlay" ? new ShortNames(layers, paths) : undefined;
   const [used, parents] = [usedLayers(images, containers), parentLayers(layers)];
   for (const place of layerPlaces(layers, paths)) {
     for (const layer of place.table.records()) {
       const { id } = layer;
       const digest = text(layer["diff-digest"]);
-      const misnamed = hasLayerFiles(place, id) ? names.fault(place, id) : undefined;
+      const there = hasLayerFiles(place, paths, id);
+      const misnamed = there ? names?.fault(place, id) : undefined;
       if (misnamed !== undefined) {
         damage.push({ kind: "layer", id, what: misnamed, mendable: true });
       }
-      if (!hasLayerFiles(place, id)) report("layer", id, "its files are missing");
+      if (!there) report("layer", id, "its files are missing");
       else if (digest !== undefined && !fs.existsSync(`${place.records}/${id}.tar-split.gz`)) {
         report("layer", id, "its tar-split data is missing");
       } else if (!used.has(id) && !parents.has(id) && isOlder(layer, options.unusedAfterMs)) {

@@ -15,7 +15,6 @@ import {
   text,
 } from "./layers.ts";
 import { unmountLayer } from "./mounts.ts";
-import { linkLayer, makeLayerDirectory, type ParentLayer, parentLayer } from "./overlay_layer.ts";
 import { isId, type StorePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
 import { type OpenImages, openImages, type OpenLayers, type Tables } from "./tables.ts";
@@ -55,7 +54,7 @@ export class Containers {
     refuseIfTaken(container, containers);
     const parent = topLayer(container, images, layers);
     const layer = randomId();
-    this.#makeLayer(layer, parent, layers, container.idMaps);
+    await this.#makeLayer(layer, parent, layers, container.idMaps);
     layers.own.put(layerOf(container, layer, parent), "volatile");
     await layers.own.save();
     const record = newRecord(container, layer);
@@ -86,7 +85,7 @@ export class Containers {
     const layer = text(record["layer"]);
     const place = layer === undefined ? undefined : placeOf(layers, this.#paths, layer);
     if (layer !== undefined) {
-      await unmountLayer(mounts, `${place?.home ?? this.#paths.home}/${layer}`, layer, "leave");
+      await unmountLayer(mounts, this.#paths, place?.home ?? this.#paths.home, layer);
     }
     containers.delete(id);
     await containers.save();
@@ -95,7 +94,7 @@ export class Containers {
     if (place === undefined || layer === undefined) return;
     dropLayer(place, layer);
     await layers.save();
-    discardContainerLayer(place, layer, trash);
+    discardContainerLayer(place, this.#paths, layer, trash);
   }
 
   directory(id: string): string {
@@ -106,23 +105,17 @@ export class Containers {
     return `${this.#paths.runContainers}/${id}/userdata`;
   }
 
-  #makeLayer(
+  async #makeLayer(
     id: string,
     parent: string | undefined,
     layers: OpenLayers,
     maps: IdMaps | undefined,
-  ): void {
-    let below: ParentLayer | undefined;
-    if (parent !== undefined) {
-      below = parentLayer(placeOf(layers, this.#paths, parent)!, parent);
-    }
+  ): Promise<void> {
+    const below = parent === undefined
+      ? undefined
+      : { ...placeOf(layers, this.#paths, parent)!, id: parent };
     const { home } = ownPlace(layers, this.#paths);
-    try {
-      linkLayer(home, id, makeLayerDirectory(`${home}/${id}`, below, maps));
-    } catch (error) {
-      fs.rmSync(`${home}/${id}`, { recursive: true, force: true });
-      throw error;
-    }
+    await this.#paths.driver.makeContainerLayer(home, id, below, maps);
   }
 }
 

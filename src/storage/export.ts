@@ -44,12 +44,13 @@ export async function* exportLayer(
 function filesOf({ options }: Store, id: string): LayerFiles {
   const paths = storePaths(options);
   const places = [
-    [paths.imageHome, paths.imageLayers] as const,
-    [paths.home, paths.layers] as const,
-    ...paths.additional.map(({ home, layers }) => [home, layers] as const),
+    { home: paths.imageHome, layers: paths.imageLayers },
+    paths,
+    ...paths.additional,
   ] as const;
-  const [home, records] = places.find(([home]) => fs.existsSync(`${home}/${id}/diff`)) ?? places[0];
-  return { diff: `${home}/${id}/diff`, tarSplit: `${records}/${id}.tar-split.gz` };
+  const content = ({ home }: { readonly home: string }) => paths.driver.content(home, id);
+  const place = places.find((each) => fs.existsSync(content(each))) ?? places[0];
+  return { diff: content(place), tarSplit: `${place.layers}/${id}.tar-split.gz` };
 }
 
 async function* reassemble(

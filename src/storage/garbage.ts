@@ -43,7 +43,7 @@ export async function collectGarbage(tables: Tables, paths: StorePaths): Promise
   using mounts = await tables.mounts.open("write");
   await dropLooseLayers(layers, images, containers, { mounts, paths, trash });
   if (isWhole(layers, images, paths)) {
-    for (const place of layerPlaces(layers, paths)) sweepLayerFiles(place, trash);
+    for (const place of layerPlaces(layers, paths)) sweepLayerFiles(place, paths, trash);
   }
   sweepDirectories(paths.images, images.own, trash.in(`${paths.imageLayers}/tmp`));
   sweepDirectories(paths.containers, containers, trash.in(`${paths.layers}/tmp`));
@@ -88,8 +88,8 @@ async function dropLooseLayers(
   await layers.save();
   for (const { place, id } of dropped) {
     log.info("Removed a layer that nothing uses", { layer: id });
-    await unmountLayer(mounts, `${place.home}/${id}`, id, "leave");
-    discardLayerFiles(place, id, trash);
+    await unmountLayer(mounts, paths, place.home, id);
+    discardLayerFiles(place, paths, id, trash);
   }
 }
 
@@ -101,9 +101,10 @@ function isAbandoned(table: OpenTable, layer: JsonRecord): boolean {
 }
 
 /** Files of layers that have no record: whoever made them died before they counted. */
-function sweepLayerFiles(place: LayerPlace, trash: LayerTrash): void {
-  for (const name of list(place.home)) {
-    if (isId(name) && place.table.get(name) === undefined) discardLayerFiles(place, name, trash);
+function sweepLayerFiles(place: LayerPlace, paths: StorePaths, trash: LayerTrash): void {
+  for (const name of paths.driver.names(place.home)) {
+    if (!isId(name) || place.table.get(name) !== undefined) continue;
+    discardLayerFiles(place, paths, name, trash);
   }
   for (const name of list(place.records)) {
     const id = name.replace(/\.tar-split\.gz$/, "");
@@ -111,10 +112,7 @@ function sweepLayerFiles(place: LayerPlace, trash: LayerTrash): void {
       trash.in(`${place.records}/tmp`).take(`${place.records}/${name}`);
     }
   }
-  for (const name of list(`${place.home}/l`)) {
-    const link = `${place.home}/l/${name}`;
-    if (!fs.existsSync(link)) fs.rmSync(link, { force: true });
-  }
+  paths.driver.tidyHome(place.home);
 }
 
 function sweepDirectories(

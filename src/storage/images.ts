@@ -189,9 +189,9 @@ export class Images {
     using mounts = await this.#tables.mounts.open("write");
     for (const { place, id } of dropped) {
       if (mounts.get(id) !== undefined) {
-        await unmountLayer(mounts, `${place.home}/${id}`, id, "leave");
+        await unmountLayer(mounts, this.#paths, place.home, id);
       }
-      discardLayerFiles(place, id, trash);
+      discardLayerFiles(place, this.#paths, id, trash);
     }
   }
 }

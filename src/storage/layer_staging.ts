@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { CridError } from "../failure/mod.ts";
 import { syncFileSystem } from "../linux/mod.ts";
+import type { LayerAt } from "./graph_driver.ts";
 import type { JsonRecord } from "./json_file.ts";
 import {
   hasLayerFiles,
@@ -13,9 +14,8 @@ import {
 } from "./layers.ts";
 import { chainLayerId } from "./layer_id.ts";
 import type { OverlayOptions } from "./options.ts";
-import { linkLayer, makeLayerDirectory, parentLayer } from "./overlay_layer.ts";
 import type { StorePaths } from "./paths.ts";
-import type { Tables } from "./tables.ts";
+import type { OpenLayers, Tables } from "./tables.ts";
 import { TempDir } from "./temp_dir.ts";
 import type {
   Compression,
@@ -101,15 +101,17 @@ export class StagedLayer implements LayerStaging {
     }
     if (this.#store.overlay.sync === "filesystem") await syncFileSystem(this.paths.diff);
     const { tables, paths } = this.#store;
+    const below = this.#parent === undefined ? undefined : () => this.#findBelow();
+    await paths.driver.prepareLayer(this.#directory, below);
     await using trash = new LayerTrash();
     using layers = await openLayers(tables, paths, "write");
     const known = placeOf(layers, paths, this.id);
     const knownRecord = known?.table.get(this.id);
-    if (known !== undefined && knownRecord !== undefined && hasLayerFiles(known, this.id)) {
+    if (known !== undefined && knownRecord !== undefined && hasLayerFiles(known, paths, this.id)) {
       return layerRecord(knownRecord);
     }
     const place = imagePlace(layers, paths);
-    this.#publish(place, this.#parentPlace(placeOf(layers, paths, this.#parent ?? "")), trash);
+    this.#publish(place, this.#below(layers), trash);
     const record = this.#record(unpacked);
     place.table.put(record, "durable");
     await layers.save();
@@ -120,9 +122,16 @@ export class StagedLayer implements LayerStaging {
     await Promise.all([this.#tree[Symbol.asyncDispose](), this.#splits[Symbol.asyncDispose]()]);
   }
 
-  #parentPlace(place: LayerPlace | undefined): LayerPlace | undefined {
+  async #findBelow(): Promise<LayerAt> {
+    const { tables, paths } = this.#store;
+    using layers = await openLayers(tables, paths, "read");
+    return this.#below(layers)!;
+  }
+
+  #below(layers: OpenLayers): LayerAt | undefined {
     if (this.#parent === undefined) return undefined;
-    if (place !== undefined) return place;
+    const place = placeOf(layers, this.#store.paths, this.#parent);
+    if (place !== undefined) return { ...place, id: this.#parent };
     throw new CridError(
       "aborted",
       `commit layer ${this.id}: its parent ${this.#parent} was removed meanwhile; pull again`,
@@ -130,14 +139,12 @@ export class StagedLayer implements LayerStaging {
   }
 
   /** A crash from here to the saved record leaves files without a record: garbage, nothing worse. */
-  #publish(place: LayerPlace, below: LayerPlace | undefined, trash: LayerTrash): void {
-    const parent = below === undefined ? undefined : parentLayer(below, this.#parent!);
-    const link = makeLayerDirectory(this.#directory, parent);
-    trash.in(`${place.home}/tempdirs`).take(`${place.home}/${this.id}`);
-    fs.renameSync(this.#directory, `${place.home}/${this.id}`);
-    linkLayer(place.home, this.id, link);
+  #publish({ home, records }: LayerPlace, below: LayerAt | undefined, trash: LayerTrash): void {
+    const { driver } = this.#store.paths;
+    trash.in(`${home}/tempdirs`).take(driver.directory(home, this.id));
+    driver.publishLayer(this.#directory, home, this.id, below);
     fs.chmodSync(this.paths.tarSplit, 0o600);
-    fs.renameSync(this.paths.tarSplit, `${place.records}/${this.id}.tar-split.gz`);
+    fs.renameSync(this.paths.tarSplit, `${records}/${this.id}.tar-split.gz`);
   }
 
   #record(unpacked: UnpackedLayer): JsonRecord {

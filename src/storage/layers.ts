@@ -2,7 +2,6 @@ import * as fs from "node:fs";
 import { isErrno, type LockMode } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { JsonRecord } from "./json_file.ts";
-import { unlinkLayer } from "./overlay_layer.ts";
 import type { StorePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
 import { type OpenLayers, openLayerTables, type Tables } from "./tables.ts";
@@ -98,9 +97,14 @@ export function dropLayer(place: LayerPlace, id: string): void {
  * must be saved away before, so that a crash leaves files without a record (which are garbage) and
  * never a record without files (which is a broken image).
  */
-export function discardLayerFiles(place: LayerPlace, id: string, trash: LayerTrash): void {
-  unlinkLayer(place.home, id);
-  trash.in(`${place.home}/tempdirs`).take(`${place.home}/${id}`);
+export function discardLayerFiles(
+  place: LayerPlace,
+  { driver }: StorePaths,
+  id: string,
+  trash: LayerTrash,
+): void {
+  driver.forgetLayer(place.home, id);
+  trash.in(`${place.home}/tempdirs`).take(driver.directory(place.home, id));
   const splits = trash.in(`${place.records}/tmp`);
   splits.take(`${place.records}/${id}.tar-split.gz`);
   splits.take(`${place.records}/${id}`);
@@ -110,9 +114,14 @@ export function discardLayerFiles(place: LayerPlace, id: string, trash: LayerTra
  * As {@linkcode discardLayerFiles} for a layer whose id is random: nobody can make it again while its
  * files are deleted where they are.
  */
-export function discardContainerLayer(place: LayerPlace, id: string, trash: LayerTrash): void {
-  unlinkLayer(place.home, id);
-  trash.addInPlace(`${place.home}/${id}`);
+export function discardContainerLayer(
+  place: LayerPlace,
+  { driver }: StorePaths,
+  id: string,
+  trash: LayerTrash,
+): void {
+  driver.forgetLayer(place.home, id);
+  trash.addInPlace(driver.directory(place.home, id));
 }
 
 /**
@@ -174,7 +183,7 @@ async function deleteIncomplete(tables: Tables, paths: StorePaths): Promise<void
   for (const { place, ids } of left) {
     for (const id of ids) {
       log.warn("Found incomplete layer, deleting it", { layer: id });
-      discardLayerFiles(place, id, trash);
+      discardLayerFiles(place, paths, id, trash);
     }
   }
 }
@@ -192,9 +201,9 @@ export function layerChain(layers: OpenLayers, top: string | undefined): JsonRec
 }
 
 /** Whether the files of a layer are there; a record alone does not make one. */
-export function hasLayerFiles(place: LayerPlace, id: string): boolean {
+export function hasLayerFiles({ home }: LayerPlace, { driver }: StorePaths, id: string): boolean {
   try {
-    return fs.statSync(`${place.home}/${id}/diff`).isDirectory();
+    return fs.statSync(driver.content(home, id)).isDirectory();
   } catch (error) {
     if (isErrno(error, "ENOENT")) return false;
     throw error;

@@ -1,8 +1,6 @@
 import { CridError } from "../failure/mod.ts";
-import { ensureHomeMounted } from "./home.ts";
 import { type LayerPlace, openLayers, placeOf } from "./layers.ts";
-import type { OverlayOptions } from "./options.ts";
-import { isMounted, mountOverlay, type OverlayMount, unmountOverlay } from "./overlay_mount.ts";
+import type { MountedLayer, OverlayMount } from "./overlay_mount.ts";
 import type { StorePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
 import type { Tables } from "./tables.ts";
@@ -14,12 +12,10 @@ import type { Tables } from "./tables.ts";
 export class Mounts {
   readonly #tables: Tables;
   readonly #paths: StorePaths;
-  readonly #overlay: OverlayOptions;
 
-  constructor(tables: Tables, paths: StorePaths, overlay: OverlayOptions) {
+  constructor(tables: Tables, paths: StorePaths) {
     this.#tables = tables;
     this.#paths = paths;
-    this.#overlay = overlay;
   }
 
   /** Mounts a layer, or counts one more user of its mount. @throws {CridError} `not_found`. */
@@ -30,15 +26,14 @@ export class Mounts {
     if (place === undefined) {
       throw new CridError("not_found", `mount layer ${layer}: it is not in the store`);
     }
-    if (place.access === "read-write") ensureHomeMounted(place.home, this.#overlay.home);
+    const { driver } = this.#paths;
+    if (place.access === "read-write") driver.keepHome(place.home);
     using mounts = await this.#tables.mounts.open("write");
     const directory = this.#mountDirectory(place, layer);
     const count = Number(mounts.get(layer)?.["count"] ?? 0);
-    if (!isMounted(directory)) {
-      const content = `${place.home}/${layer}`;
-      mountOverlay({ directory, content, homes: layerHomes(this.#paths) }, how);
-    }
-    const path = `${directory}/merged`;
+    const path = driver.isMounted(directory)
+      ? String(mounts.get(layer)?.["path"] ?? `${directory}/merged`)
+      : driver.mount(mountedLayer(this.#paths, place, directory, layer), how);
     mounts.put({ id: layer, path, count: count + 1 }, "volatile");
     await mounts.save();
     return path;
@@ -53,13 +48,16 @@ export class Mounts {
     using layers = await openLayers(this.#tables, this.#paths, "read");
     const place = placeOf(layers, this.#paths, layer);
     using mounts = await this.#tables.mounts.open("write");
+    const { driver, home } = this.#paths;
     const directory = place === undefined
-      ? `${this.#paths.home}/${layer}`
+      ? driver.directory(home, layer)
       : this.#mountDirectory(place, layer);
     const record = mounts.get(layer);
     const left = users === "all" ? 0 : Number(record?.["count"] ?? 0) - 1;
-    if (record === undefined || left <= 0 || !isMounted(directory)) {
-      return await unmountLayer(mounts, directory, layer, "renew");
+    if (record === undefined || left <= 0 || !driver.isMounted(directory)) {
+      driver.unmount(directory, "renew");
+      mounts.delete(layer);
+      return await mounts.save();
     }
     mounts.put({ ...record, count: left }, "volatile");
     await mounts.save();
@@ -67,28 +65,34 @@ export class Mounts {
 
   /** Where `merged` is; for a layer of an additional store below the run root. */
   #mountDirectory({ home, access }: LayerPlace, layer: string): string {
-    return access === "read-write" ? `${home}/${layer}` : `${this.#paths.runHome}/${layer}`;
+    const { driver, runHome } = this.#paths;
+    return access === "read-write" ? driver.directory(home, layer) : `${runHome}/${layer}`;
   }
 }
 
-/** Where the short names of layers may be. */
-function layerHomes({ home, imageHome, additional }: StorePaths): readonly string[] {
-  const own = home === imageHome ? [home] : [home, imageHome];
-  return [...own, ...additional.map((store) => store.home)];
-}
-
-/**
- * Unmounts a layer and forgets its count, with the lock on the mount points held.
- *
- * @param mountPoint See {@linkcode unmountOverlay}.
- */
-export async function unmountLayer(
-  mounts: OpenTable,
+function mountedLayer(
+  { driver, home, imageHome, additional }: StorePaths,
+  place: LayerPlace,
   directory: string,
   layer: string,
-  mountPoint: "renew" | "leave",
+): MountedLayer {
+  const homes = new Set([home, imageHome, ...additional.map((store) => store.home)]);
+  return {
+    directory,
+    layer: driver.directory(place.home, layer),
+    content: driver.content(place.home, layer),
+    homes: [...homes],
+  };
+}
+
+/** Unmounts a layer that is about to be deleted, with the lock on the mount points held. */
+export async function unmountLayer(
+  mounts: OpenTable,
+  { driver }: StorePaths,
+  home: string,
+  layer: string,
 ): Promise<void> {
-  unmountOverlay(directory, mountPoint);
+  driver.unmount(driver.directory(home, layer), "leave");
   mounts.delete(layer);
   await mounts.save();
 }

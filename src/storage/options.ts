@@ -6,7 +6,7 @@ import { log } from "../observe/mod.ts";
 export interface OverlayOptions {
   /** Options of every mount, unless a container brings its own. */
   readonly mountOptions: readonly string[];
-  /** Leave the home as it is, instead of binding it onto itself. */
+  /** Leave the home as it is, instead of binding it onto itself; see {@linkcode leavesHome}. */
   readonly home: "bind" | "as-is";
   /** Write a layer out to the disk before it is recorded. */
   readonly sync: "filesystem" | "none";
@@ -68,8 +68,15 @@ export function additionalStores(options: readonly string[]): readonly string[] 
   );
 }
 
+/** Whether the driver's home is to be left as it is; nothing is said of other options. */
+export function leavesHome(options: readonly string[]): OverlayOptions["home"] {
+  const values = options.map((option) => OPTION.exec(option))
+    .filter((match) => match?.[1] === "skip_mount_home").map((match) => match?.[2]);
+  return values.at(-1) === "true" ? "as-is" : "bind";
+}
+
 /** An option: its key and its value. */
-const OPTION = /^(?:overlay2?)?\.?([a-z_-]+)=(.*)$/;
+const OPTION = /^(?:overlay2?|vfs)?\.?([a-z_-]+)=(.*)$/;
 
 function isAdditionalStore(key: string | undefined): boolean {
   return key === "imagestore" || key === "additionalimagestore";

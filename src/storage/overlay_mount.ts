@@ -58,6 +58,8 @@ export interface MountedLayer {
   /** Gets `merged`, and what else the mount needs. */
   readonly directory: string;
   /** The layer's own directory: the same, unless it is in a store that is only read. */
+  readonly layer: string;
+  /** Where its files are. */
   readonly content: string;
   /** Where short names are: the driver's home, then those of image stores. */
   readonly homes: readonly string[];
@@ -80,7 +82,7 @@ export function mountOverlay(layer: MountedLayer, how: OverlayMount): string {
   } catch (error) {
     throw new CridError(
       "internal",
-      `mount the layer in ${layer.content}: ${error instanceof Error ? error.message : error}`,
+      `mount the layer in ${layer.layer}: ${error instanceof Error ? error.message : error}`,
       { cause: error },
     );
   }
@@ -149,14 +151,14 @@ interface OverlayArguments {
 
 function overlayArguments(layer: MountedLayer, how: OverlayMount): OverlayArguments {
   const { directory, content, homes } = layer;
-  const lowers = lowerDirectories(homes, content);
+  const lowers = lowerDirectories(homes, layer.layer);
   const options: [string, string | undefined][] = [];
   let flags = 0;
   if (how.access === "read-only") {
-    lowers.unshift(`${content}/diff`);
+    lowers.unshift(content);
     flags |= MountFlag.RDONLY;
   } else {
-    options.push(["upperdir", `${directory}/diff`], ["workdir", `${directory}/work`]);
+    options.push(["upperdir", content], ["workdir", `${directory}/work`]);
     if (how.durability === "volatile") options.push(["volatile", undefined]);
   }
   // Overlay wants a lower, and two of them when there is no upper.

@@ -1,4 +1,5 @@
 import { additionalStores } from "./options.ts";
+import { type GraphDriver, graphDriver } from "./graph_driver.ts";
 import type { StoreOptions } from "./types.ts";
 
 /** Where an image store is that is only read. */
@@ -9,8 +10,9 @@ export interface AdditionalPaths {
   readonly images: string;
 }
 
-/** Where everything of a store is (containers/storage, overlay layout). */
+/** Where everything of a store is (containers/storage), and how its layers are kept there. */
 export interface StorePaths {
+  readonly driver: GraphDriver;
   readonly graphRoot: string;
   readonly runRoot: string;
   /** The root that images and their layers are in: the graph root, or `imageStore`. */
@@ -33,32 +35,35 @@ export interface StorePaths {
   readonly storageLock: string;
 }
 
-/** Lays out the paths of a store. */
+/** Lays out the paths of a store. @throws {CridError} `unimplemented` for an unknown driver. */
 export function storePaths(options: StoreOptions): StorePaths {
   const { graphRoot, runRoot } = options;
+  const driver = graphDriver(options);
+  const { name } = driver;
   const imageRoot = options.imageStore === "" ? graphRoot : options.imageStore;
   return {
     graphRoot,
     runRoot,
     imageRoot,
-    home: `${graphRoot}/overlay`,
-    imageHome: `${imageRoot}/overlay`,
-    layers: `${graphRoot}/overlay-layers`,
-    imageLayers: `${imageRoot}/overlay-layers`,
-    images: `${imageRoot}/overlay-images`,
-    earlierImages: imageRoot === graphRoot ? undefined : `${graphRoot}/overlay-images`,
+    driver,
+    home: `${graphRoot}/${name}`,
+    imageHome: `${imageRoot}/${name}`,
+    layers: `${graphRoot}/${name}-layers`,
+    imageLayers: `${imageRoot}/${name}-layers`,
+    images: `${imageRoot}/${name}-images`,
+    earlierImages: imageRoot === graphRoot ? undefined : `${graphRoot}/${name}-images`,
     additional: additionalStores(options.options)
       .filter((root) => root !== graphRoot && root !== imageRoot)
       .map((root) => ({
         root,
-        home: `${root}/overlay`,
-        layers: `${root}/overlay-layers`,
-        images: `${root}/overlay-images`,
+        home: `${root}/${name}`,
+        layers: `${root}/${name}-layers`,
+        images: `${root}/${name}-images`,
       })),
-    containers: `${graphRoot}/overlay-containers`,
-    runHome: `${runRoot}/overlay`,
-    runLayers: `${runRoot}/overlay-layers`,
-    runContainers: `${runRoot}/overlay-containers`,
+    containers: `${graphRoot}/${name}-containers`,
+    runHome: `${runRoot}/${name}`,
+    runLayers: `${runRoot}/${name}-layers`,
+    runContainers: `${runRoot}/${name}-containers`,
     storageLock: `${graphRoot}/storage.lock`,
   };
 }

@@ -107,5 +107,5 @@ async function removeLayer(paths: StorePaths, id: string): Promise<void> {
   }
   dropLayer(place, id);
   await layers.save();
-  discardLayerFiles(place, id, trash);
+  discardLayerFiles(place, paths, id, trash);
 }

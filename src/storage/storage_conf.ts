@@ -65,10 +65,11 @@ export function parseStorageConf(content: string, path: string): StoreOptions {
     if (typeof value === "string") return value;
     throw new CridError("invalid_argument", `read ${path}: storage.${key} is no string`);
   };
+  const driver = string("driver", DEFAULTS.driver);
   return {
     graphRoot: string("graphroot", DEFAULTS.graphRoot),
     runRoot: string("runroot", DEFAULTS.runRoot),
-    driver: string("driver", DEFAULTS.driver),
+    driver,
     imageStore: string("imagestore", DEFAULTS.imageStore),
     options: [
       ...OVERLAY_KEYS.flatMap((key) => {
@@ -76,7 +77,7 @@ export function parseStorageConf(content: string, path: string): StoreOptions {
         return value === undefined || value === "" ? [] : [`overlay.${key}=${value}`];
       }),
       ...paths(options["additionalimagestores"], path)
-        .map((store) => `overlay.imagestore=${store}`),
+        .map((store) => `${driver === "vfs" ? driver : "overlay"}.imagestore=${store}`),
     ],
   };
 }

@@ -9,7 +9,6 @@ import {
   mountOptionsOf,
 } from "./containers.ts";
 import { collectGarbage } from "./garbage.ts";
-import { ensureHomeMounted, unmountHome } from "./home.ts";
 import { Images } from "./images.ts";
 import { chainLayerId } from "./layer_id.ts";
 import { layerRecord, openLayers, placeOf, text } from "./layers.ts";
@@ -35,23 +34,17 @@ import type {
 import { directoryUsage, ImageUsage } from "./usage.ts";
 
 /**
- * Opens a store of containers/storage in the overlay layout, and makes it if there is none.
+ * Opens a store of containers/storage, and makes it if there is none.
  *
  * @throws {CridError} `unimplemented` for another driver or an option that changes the layout.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  if (options.driver !== "overlay" && options.driver !== "overlay2") {
-    throw new CridError(
-      "unimplemented",
-      `open the storage in ${options.graphRoot}: driver ${options.driver} is not supported; use overlay`,
-    );
-  }
-  const store = new OverlayStore(options);
+  const store = new DiskStore(options);
   await store.prepare();
   return store;
 }
 
-class OverlayStore implements Store {
+class DiskStore implements Store {
   readonly options: StoreOptions;
   readonly #paths: StorePaths;
   readonly #tables: Tables;
@@ -68,7 +61,7 @@ class OverlayStore implements Store {
     this.#tables = storeTables(this.#paths);
     this.#images = new Images(this.#tables, this.#paths);
     this.#containers = new Containers(this.#tables, this.#paths);
-    this.#mounts = new Mounts(this.#tables, this.#paths, this.#overlay);
+    this.#mounts = new Mounts(this.#tables, this.#paths);
     this.#usage = new ImageUsage(this.#tables, this.#paths);
   }
 
@@ -85,7 +78,7 @@ class OverlayStore implements Store {
       paths.containers,
       paths.runLayers,
       paths.runContainers,
-      `${paths.runRoot}/overlay-locks`,
+      `${paths.runRoot}/${paths.driver.name}-locks`,
     ];
     if (paths.earlierImages !== undefined) directories.push(paths.earlierImages);
     for (const path of directories) fs.mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -94,14 +87,7 @@ class OverlayStore implements Store {
     }
     for (const reserve of this.#tables.reserves) reserve.fill();
     using _storage = await this.#tables.storage.acquire("write");
-    for (const home of new Set([paths.home, paths.imageHome])) {
-      fs.mkdirSync(home, { recursive: true, mode: 0o700 });
-      ensureHomeMounted(home, this.#overlay.home);
-      fs.mkdirSync(`${home}/l`, { recursive: true, mode: 0o755 });
-      // Tells other tools that whiteouts are device nodes, not fuse-overlayfs's files.
-      const marker = `${home}/.has-mount-program`;
-      if (!fs.existsSync(marker)) fs.writeFileSync(marker, "false", { mode: 0o600 });
-    }
+    for (const home of new Set([paths.home, paths.imageHome])) paths.driver.makeHome(home);
   }
 
   async images(): Promise<readonly ImageRecord[]> {
@@ -198,7 +184,8 @@ class OverlayStore implements Store {
   }
   async containerUpperDir(id: string): Promise<string | undefined> {
     const layer = (await this.#containers.get(id))?.layer ?? "";
-    return layer === "" ? undefined : `${this.#paths.home}/${layer}/diff`;
+    const { driver, home } = this.#paths;
+    return layer === "" ? undefined : driver.content(home, layer);
   }
 
   collectGarbage(): Promise<void> {
@@ -211,7 +198,8 @@ class OverlayStore implements Store {
   async containerFsUsage(): Promise<StoreUsage & { readonly mountpoint: string }> {
     let { bytes, inodes } = await directoryUsage(this.#paths.containers);
     for (const container of await this.#containers.list()) {
-      const upper = await directoryUsage(`${this.#paths.home}/${container.layer}/diff`);
+      const { driver, home } = this.#paths;
+      const upper = await directoryUsage(driver.content(home, container.layer));
       bytes += upper.bytes;
       inodes += upper.inodes;
     }
@@ -225,7 +213,8 @@ class OverlayStore implements Store {
     using mounts = await this.#tables.mounts.open("read");
     if ([...mounts.records()].some((mount) => Number(mount["count"]) > 0)) return;
     storage.touch();
-    for (const home of new Set([this.#paths.home, this.#paths.imageHome])) unmountHome(home);
+    const { driver, home, imageHome } = this.#paths;
+    for (const each of new Set([home, imageHome])) driver.leaveHome(each);
   }
 }
 

@@ -1,7 +1,6 @@
 import * as fs from "node:fs";
 import { CridError } from "../failure/mod.ts";
 import { mountsBelow } from "../linux/mod.ts";
-import { unmountHome } from "./home.ts";
 import { storePaths } from "./paths.ts";
 import type { StoreOptions } from "./types.ts";
 
@@ -20,7 +19,7 @@ export async function wipeStore(options: StoreOptions): Promise<void> {
       `wipe the storage in ${paths.graphRoot}: ${inUse} is mounted; stop what uses it`,
     );
   }
-  for (const home of homes) unmountHome(home);
+  for (const home of homes) paths.driver.leaveHome(home);
   for (const root of new Set([paths.graphRoot, paths.imageRoot, paths.runRoot])) {
     // The root itself may be a mount point.
     for (const name of fs.existsSync(root) ? fs.readdirSync(root) : []) {

@@ -67,7 +67,7 @@ export class FixtureStore implements AsyncDisposable {
         "--runroot",
         this.options.runRoot,
         "--storage-driver",
-        "overlay",
+        this.options.driver,
         "--tmpdir",
         join(this.root, "tmp"),
         "--cgroup-manager",
@@ -86,8 +86,8 @@ export class FixtureStore implements AsyncDisposable {
 
   /** Runs skopeo with `STORE:` standing for this store's transport. */
   async skopeo(args: readonly string[]): Promise<string> {
-    const transport = `containers-storage:[overlay@${this.options.graphRoot}+` +
-      `${this.options.runRoot}]`;
+    const { driver, graphRoot, runRoot } = this.options;
+    const transport = `containers-storage:[${driver}@${graphRoot}+${runRoot}]`;
     const command = new Deno.Command("skopeo", {
       args: ["--insecure-policy", ...args.map((word) => word.replace("STORE:", transport))],
       env: { CONTAINERS_STORAGE_CONF: this.#storageConf() },
@@ -100,7 +100,9 @@ export class FixtureStore implements AsyncDisposable {
     const path = join(this.root, "storage.conf");
     Deno.writeTextFileSync(
       path,
-      `[storage]\ndriver = "overlay"\ngraphroot = ${JSON.stringify(this.options.graphRoot)}\n` +
+      `[storage]\ndriver = "${this.options.driver}"\ngraphroot = ${
+        JSON.stringify(this.options.graphRoot)
+      }\n` +
         `runroot = ${JSON.stringify(this.options.runRoot)}\n`,
     );
     return path;
