@@ -171,6 +171,7 @@ static int create(struct monitor *monitor, struct failure *failure) {
     if (set_up(monitor, failure) < 0) return -1;
     if (options->exec_attach) send_answer(&monitor->attach_fd, "data", 0, NULL, 0);
     while (!monitor->runtime.ended) take_turn(monitor);
+    forget_process(&monitor->runtime);
     receive_terminal(monitor);
     close_console_socket(monitor);
     if (judge_runtime(monitor, failure) < 0) return -1;

@@ -167,6 +167,8 @@ int start_runtime(struct monitor *monitor, struct failure *failure) {
     pid_t pid = fork();
     if (pid < 0) return fail(failure, errno, "Failed to fork the runtime");
     if (pid == 0) become_runtime(monitor, &streams, command, parent);
+    close_fd_in(&monitor->start_fd);
+    monitor->start_fd = -1;
     name_process(&monitor->runtime, pid);
     return 0;
 }
