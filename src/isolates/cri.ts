@@ -8,7 +8,7 @@ import {
   importArchives,
   registriesFiles,
 } from "../image/mod.ts";
-import { errorMessage } from "../failure/mod.ts";
+import { errorMessage, together } from "../failure/mod.ts";
 import { startThrough } from "../linux/mod.ts";
 import { createNetwork } from "../network/mod.ts";
 import { log } from "../observe/mod.ts";
@@ -44,34 +44,45 @@ export async function startCri(
 ): Promise<Cri> {
   startThrough(installation.native);
   await using resources = new AsyncDisposableStack();
-  const cgroups = await createCgroupDriver({ manager: config.runtime.cgroup_manager });
   const { crio } = config;
-  const due = await wipeDue(config, installation.version);
-  const store = resources.use(await openRepairedStore(config));
-  const network = resources.use(
-    await createNetwork({
-      confDir: config.network.network_dir,
-      pluginDirs: config.network.plugin_dirs,
-      defaultNetwork: config.network.cni_default_network,
-      cacheDir: "/var/lib/cni",
-      owner: config.crio.root,
-      statusGracePeriodMs: config.network.cni_status_grace_period,
-      hostPorts: hostPortOptions(config),
-    }),
-  );
-  const handlers = await loadHandlers({
+  const cgroups = await createCgroupDriver({ manager: config.runtime.cgroup_manager });
+  const due = wipeDue(config, installation.version);
+  const storeOpening = openRepairedStore(config);
+  const handlersLoading = loadHandlers({
     runtimes: config.runtime.runtimes,
     defaultRuntime: config.runtime.default_runtime,
     cgroupManager: cgroups.kind,
     native: installation.native,
     monitor: installation.monitor,
+    answers: join(crio.runroot, "crid-programs.json"),
   });
+  const networkMaking = createNetwork({
+    confDir: config.network.network_dir,
+    pluginDirs: config.network.plugin_dirs,
+    defaultNetwork: config.network.cni_default_network,
+    cacheDir: "/var/lib/cni",
+    owner: crio.root,
+    statusGracePeriodMs: config.network.cni_status_grace_period,
+    hostPorts: hostPortOptions(config),
+  });
+  await together(
+    due,
+    storeOpening.then((store) => resources.use(store)),
+    networkMaking.then((network) => resources.use(network)),
+    handlersLoading,
+  );
+  const [store, network, handlers] = await Promise.all([
+    storeOpening,
+    networkMaking,
+    handlersLoading,
+  ]);
   const images = createImages({
     store,
     isolates,
     pinned: [config.image.pause_image, ...config.image.pinned_images],
     registries: registriesFiles(config),
     credentials: credentialOptions(config),
+    additionalArtifactStores: config.runtime.additional_artifact_stores,
     artifactMounts: config.image.oci_artifact_mount_support ? "supported" : "refused",
     userOf: (imageId) => pods.imageUser(imageId),
   });
@@ -88,10 +99,12 @@ export async function startCri(
       options: podOptions(config, installation),
     }),
   );
-  if (crio.internal_wipe) await wipePods(due, pods, images);
-  await writeVersion(crio.version_file, installation.version);
-  await writeVersion(crio.version_file_persist, installation.version);
-  await beginRun(crio.clean_shutdown_file);
+  if (crio.internal_wipe) await wipePods(await due, pods, images);
+  await together(
+    writeVersion(crio.version_file, installation.version),
+    writeVersion(crio.version_file_persist, installation.version),
+    beginRun(crio.clean_shutdown_file),
+  );
   // Nobody waits for it: what earlier runs have left does no harm.
   const tidied = store.collectGarbage().catch((error) => {
     log.warn(`collect the garbage of the storage: ${errorMessage(error)}`);

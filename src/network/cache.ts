@@ -130,7 +130,10 @@ function parseEntry(path: string): CachedAttachment | undefined {
       capabilities: isObject(json.capabilityArgs) ? json.capabilityArgs : {},
     },
     network: stringOf(json, "networkName"),
-    config: cachedConfig(stringOf(json, "config")),
+    // Seldom asked for, and half of the work of reading an entry.
+    get config() {
+      return cachedConfig(stringOf(json, "config"));
+    },
     result: isObject(json.result) ? json.result : undefined,
     owner: stringOf(json, "owner"),
     path,

@@ -92,14 +92,19 @@ export async function chainStatus(
   }
 }
 
-/** GC of each plugin, for networks of CNI 1.1: what is not in `valid` is to be deleted. */
+/** Whether {@linkcode collectChainGarbage} has anything to do: CNI 1.1 has brought GC. */
+export function collectsGarbage(config: NetworkConfig): boolean {
+  return !config.disableGc && isAtLeast(config.cniVersion, "1.1.0");
+}
+
+/** GC of each plugin: what is not in `valid` is to be deleted. */
 export async function collectChainGarbage(
   config: NetworkConfig,
   valid: readonly Pick<Attachment, "containerId" | "ifName">[],
   host: PluginHost,
   signal: AbortSignal,
 ): Promise<void> {
-  if (config.disableGc || !isAtLeast(config.cniVersion, "1.1.0")) return;
+  if (!collectsGarbage(config)) return;
   const attachments = valid.map(({ containerId, ifName }) => ({
     containerID: containerId,
     ifname: ifName,

@@ -9,7 +9,14 @@ import {
   safeCapabilities,
 } from "./attachment.ts";
 import { type Attachment, type CachedAttachment, ResultCache } from "./cache.ts";
-import { addChain, ChainError, checkChain, collectChainGarbage, deleteChain } from "./chain.ts";
+import {
+  addChain,
+  ChainError,
+  checkChain,
+  collectChainGarbage,
+  collectsGarbage,
+  deleteChain,
+} from "./chain.ts";
 import type { NetworkConfig } from "./configuration.ts";
 import { ConfigurationDirectory } from "./configuration_directory.ts";
 import { HostPorts } from "./host_ports/host_ports.ts";
@@ -136,14 +143,15 @@ class CniNetwork implements Network {
   async collectGarbage(pods: readonly NetworkPod[]): Promise<void> {
     const known = new Set(pods.map(({ id }) => id));
     const isKnown = (entry: CachedAttachment) => known.has(entry.attachment.containerId);
-    const garbage = this.#cache.all().filter((entry) => !isKnown(entry) && this.#isOurs(entry));
+    const all = this.#cache.all();
+    const garbage = all.filter((entry) => !isKnown(entry) && this.#isOurs(entry));
     const collect = async () => {
       for (let entry = garbage.pop(); entry !== undefined; entry = garbage.pop()) {
         await this.#collect(entry);
       }
     };
     await Promise.all([
-      this.#restoreHostPorts(isKnown),
+      this.#restoreHostPorts(all.filter(isKnown)),
       ...Array.from({ length: COLLECTORS }, collect),
     ]);
     await this.#tellPlugins(pods);
@@ -195,9 +203,10 @@ class CniNetwork implements Network {
   }
 
   /** What is in the kernel may be from before a crash. */
-  async #restoreHostPorts(isKnown: (entry: CachedAttachment) => boolean): Promise<void> {
-    const living = this.#cache.all().filter((entry) =>
-      isKnown(entry) && isPodNetwork(entry) && livingNetns(entry.attachment.netns) !== ""
+  async #restoreHostPorts(entries: readonly CachedAttachment[]): Promise<void> {
+    const living = entries.filter((entry) =>
+      isPodNetwork(entry) && entry.attachment.capabilities.portMappings !== undefined &&
+      livingNetns(entry.attachment.netns) !== ""
     );
     try {
       await this.#hostPorts?.replace(living.map(unmappedPorts));
@@ -293,6 +302,7 @@ class CniNetwork implements Network {
   async #tellPlugins(pods: readonly NetworkPod[]): Promise<void> {
     try {
       const config = this.#network();
+      if (!collectsGarbage(config)) return;
       const cached = this.#cache.all().filter(({ network }) => network === config.name);
       const valid = new Map(cached.map(({ attachment: { containerId, ifName } }) => [
         `${containerId} ${ifName}`,

@@ -6,6 +6,7 @@ import { log } from "../observe/mod.ts";
 import { loadSeccompProfile } from "../security/mod.ts";
 import { probeRuntime } from "./features.ts";
 import { isHybridHost } from "./hybrid.ts";
+import { KnownPrograms } from "./known_programs.ts";
 import type { RuntimeHandler } from "./types.ts";
 
 /** What handlers are made from: the configuration, and where crid's own helpers are. */
@@ -17,6 +18,8 @@ export interface HandlerOptions {
   readonly cgroupManager: "systemd" | "cgroupfs";
   /** Path of `crid-native`. */
   readonly native: string;
+  /** File that keeps what programs have answered, so that a restart need not ask; missing: asks. */
+  readonly answers?: string;
   /** Path of crid's own monitor, for handlers that name none. */
   readonly monitor: string;
 }
@@ -44,10 +47,11 @@ export async function loadHandlers(
     );
   }
   const handlers = new Map<string, RuntimeHandler>();
+  const known = options.answers === undefined ? undefined : new KnownPrograms(options.answers);
   await Promise.all(
     Object.keys(options.runtimes).map(async (name) => {
       try {
-        handlers.set(name, await loadHandler(name, options, defaultName));
+        handlers.set(name, await loadHandler(name, options, defaultName, known));
       } catch (error) {
         if (name === defaultName) {
           throw wrapError(`default runtime handler "${name}"`, error, "failed_precondition");
@@ -56,6 +60,7 @@ export async function loadHandlers(
       }
     }),
   );
+  await known?.save();
   for (const { name, version, minimumMemory } of handlers.values()) {
     log.info(`Using runtime handler ${version}`, { handler: name });
     log.debug(`Runtime handler "${name}" container minimum memory set to ${minimumMemory} bytes`);
@@ -67,6 +72,7 @@ async function loadHandler(
   name: string,
   options: HandlerOptions,
   defaultName: string,
+  known: KnownPrograms | undefined,
 ): Promise<RuntimeHandler> {
   const table = inherited(options.runtimes[name]!, options.runtimes[defaultName]!);
   checkTable(table, options);
@@ -78,9 +84,11 @@ async function loadHandler(
   if (table.seccomp_profile !== "") {
     loadSeccompProfile(table.seccomp_profile, { capabilities: new Set() });
   }
+  const asked = <T>(program: string, ask: () => Promise<T>) =>
+    known === undefined ? ask() : known.answer(program, ask);
   const [{ version, features }] = await Promise.all([
-    probeRuntime(path),
-    table.monitor_path === "" ? undefined : checkMonitor(monitorPath),
+    asked(path, () => probeRuntime(path)),
+    table.monitor_path === "" ? undefined : asked(monitorPath, () => checkMonitor(monitorPath)),
   ]);
   return {
     name,
@@ -153,11 +161,11 @@ function checkFile(path: string, key: string): void {
 }
 
 /** Another monitor must answer; what crid asks of it every conmon that is around can do. */
-async function checkMonitor(path: string): Promise<void> {
+async function checkMonitor(path: string): Promise<string> {
   checkFile(path, "monitor_path");
   const { code, stdout } = await run(path, ["--version"], { timeoutMs: 10_000 });
   const version = /conmon version (\d+)\.(\d+)\.(\d+)/.exec(new TextDecoder().decode(stdout));
-  if (code === 0 && version !== null && Number(version[1]) >= 2) return;
+  if (code === 0 && version !== null && Number(version[1]) >= 2) return version[0];
   throw new CridError(
     "failed_precondition",
     `monitor ${path}: --version does not name conmon version 2 or newer`,

@@ -9,7 +9,7 @@ import process from "node:process";
 
 const MARK = "CRID_BENCH_INSIDE";
 const ENTER =
-  'ip link set lo up && { umount -l /sys/fs/cgroup/unified 2>/dev/null; mount -t tmpfs tmpfs /tmp && exec "$@"; }';
+  'ip link set lo up && { umount -l /sys/fs/cgroup/unified 2>/dev/null && mount -t tmpfs tmpfs /sys/fs/cgroup/unified; mount -t tmpfs tmpfs /tmp && exec "$@"; }';
 
 /**
  * Starts this program again in new network and mount namespaces with an empty /tmp in memory, and ends with

@@ -23,6 +23,9 @@ export const SERVE: Command = {
   async run({ given, load }) {
     const [operand] = given.rest;
     if (operand !== undefined) throw new UsageError(`command "${operand}" not supported`);
+    // The daemon and all that it needs is loaded by this command only, and while the rest goes on.
+    const daemon = import("../../isolates/mod.ts");
+    daemon.catch(() => {});
     const loaded = await load();
     const { version, gitCommit, gitTreeState } = buildInfo;
     log.info(`Starting crid, version: ${version}, git: ${gitCommit}(${gitTreeState})`);
@@ -31,8 +34,7 @@ export const SERVE: Command = {
     warnOfNamespace();
     logMessages(messages);
     logConfig({ ...loaded, config });
-    // The daemon and all that it needs is loaded by this command only.
-    const { serve } = await import("../../isolates/mod.ts");
+    const { serve } = await daemon;
     return await serve(config, version);
   },
 };
