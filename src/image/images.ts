@@ -27,6 +27,8 @@ export interface ImagesOptions {
   readonly limits?: UnpackLimits;
   /** Where the host has credentials that need programs or are for one namespace. */
   readonly credentials?: HostCredentialsOptions;
+  /** Directories with artifacts that are only read. */
+  readonly additionalArtifactStores?: readonly string[];
   /** Whether artifacts may be volumes; `supported` if not given. */
   readonly artifactMounts?: "supported" | "refused";
   /** Id of a container that uses an image, which must then stay. */
@@ -50,7 +52,7 @@ interface Found {
 export function createImages(options: ImagesOptions): Images {
   const { store, isolates, pinned, limits = DEFAULT_LIMITS } = options;
   const view = new ImageView(store, pinned);
-  const artifacts = new ArtifactStore(store.options.graphRoot);
+  const artifacts = new ArtifactStore(store.options.graphRoot, options.additionalArtifactStores);
   const { credentials } = options;
   const puller = new Puller({ store, isolates, limits, credentials, artifacts });
   return {

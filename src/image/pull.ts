@@ -105,6 +105,10 @@ export class Puller {
 
   async #pull(request: PullRequest, signal: AbortSignal): Promise<string> {
     const { reference, auth, namespace, onProgress } = request;
+    const present = isShortName(reference)
+      ? undefined
+      : await this.#artifacts.present(formatReference(parseReference(reference)));
+    if (present !== undefined) return present;
     const registry = await this.#isolates.registry();
     await using leased = this.#credentials && credentialsFromRequest(auth).kind === "none"
       ? await hostCredentials(this.#credentials, reference, namespace)

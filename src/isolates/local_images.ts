@@ -58,6 +58,7 @@ export async function openLocalImages(
     pinned: [image.pause_image, ...image.pinned_images],
     registries: registriesFiles(config),
     credentials: credentialOptions(config),
+    additionalArtifactStores: config.runtime.additional_artifact_stores,
   };
   const owned = stack.move();
   return {

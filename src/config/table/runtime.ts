@@ -201,9 +201,9 @@ export const RUNTIME = {
     type: "list",
     default: [],
     flag: "additional-artifact-stores",
-    built: false,
     check: absolutePaths("additional_artifact_stores"),
-    doc: "Read-only directories with OCI artifacts, searched before a registry is asked.",
+    doc: "Read-only directories with OCI artifacts (in artifacts below them), searched before a " +
+      "registry is asked.",
   },
   seccomp_profile: {
     type: "string",

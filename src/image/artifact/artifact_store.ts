@@ -1,25 +1,24 @@
 import { dirname, join } from "@std/path";
-import { CridError, errorMessage } from "../../failure/mod.ts";
+import { CridError } from "../../failure/mod.ts";
 import { OfdLock } from "../../linux/mod.ts";
 import { log } from "../../observe/mod.ts";
+import {
+  additionalEntries,
+  artifactsIn,
+  type Entry,
+  joined,
+  readEntries,
+  REF_NAME,
+} from "./artifact_layout.ts";
 import { removeStaleTempDirs, TempDir } from "../../storage/mod.ts";
 import { receiveBlob } from "../blob_stream.ts";
 import { digestHex } from "../digest.ts";
-import { parseReference, repositoryName } from "../reference.ts";
 import { writeBlobFile } from "../transports/blob_file.ts";
 import { blobName } from "../transports/oci_layout.ts";
 import type { BlobDescriptor, Image, RegistryPeer, ResolvedImage } from "../types.ts";
 import { parseArtifact } from "./artifact_manifest.ts";
 
-const REF_NAME = "org.opencontainers.image.ref.name";
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-
-interface Entry {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
-  readonly annotations?: Readonly<Record<string, string>>;
-}
 
 /** How often a pull begins again because somebody has removed a blob that it had found in the store. */
 const MAX_ATTEMPTS = 3;
@@ -30,9 +29,26 @@ const MAX_ATTEMPTS = 3;
  */
 export class ArtifactStore {
   readonly #root: string;
+  readonly #additional: readonly string[];
 
-  constructor(graphRoot: string) {
+  /** @param additional Directories with `artifacts` in them that are only read. */
+  constructor(graphRoot: string, additional: readonly string[] = []) {
     this.#root = join(graphRoot, "artifacts");
+    this.#additional = additional.map((directory) => join(directory, "artifacts"));
+  }
+
+  /** The artifact of this full name in an additional store, which needs no pull: its id. */
+  async present(name: string): Promise<string | undefined> {
+    for (const root of this.#additional) {
+      const entry = (await additionalEntries(root))
+        .find(({ annotations }) => annotations?.[REF_NAME] === name);
+      if (entry === undefined) continue;
+      log.info(
+        `Artifact ${name} already exists in additional store ${dirname(root)}, skipping pull`,
+      );
+      return digestHex(entry.digest);
+    }
+    return undefined;
   }
 
   /** Fetches what is missing of an artifact and records it. @returns Its id. */
@@ -67,54 +83,71 @@ export class ArtifactStore {
       size: image.manifest.length,
       annotations: { [REF_NAME]: image.name },
     };
-    const others = (await this.#entries())
+    const others = (await readEntries(this.#root))
       .filter((each) => each.annotations?.[REF_NAME] !== image.name);
     await this.#write([...others, entry]);
     return true;
   }
 
-  /** All artifacts, as images without a configuration. */
+  /** All artifacts, as images without a configuration; those of additional stores are pinned. */
   async list(): Promise<readonly Image[]> {
-    const byId = new Map<string, Entry[]>();
-    for (const entry of await this.#entries()) {
-      const id = digestHex(entry.digest);
-      byId.set(id, [...byId.get(id) ?? [], entry]);
+    const images = new Map<string, Image>();
+    for (const image of await artifactsIn(this.#root, await readEntries(this.#root))) {
+      images.set(image.id, image);
     }
-    const images: Image[] = [];
-    for (const [id, entries] of byId) {
-      try {
-        images.push(await this.#image(id, entries));
-      } catch (error) {
-        log.error("artifact cannot be read", { id, error: errorMessage(error) });
+    for (const root of this.#additional) {
+      for (const image of await artifactsIn(root, await additionalEntries(root))) {
+        const known = images.get(image.id);
+        images.set(image.id, {
+          ...known === undefined ? image : joined(known, image),
+          pinned: true,
+        });
       }
     }
-    return images;
+    return [...images.values()];
   }
 
   /** Removes an artifact; with a name, only that name, and the artifact with its last one. */
   async remove(id: string, name: string | undefined): Promise<void> {
+    const own = await readEntries(this.#root);
+    const elsewhere = await this.#rootOf(id);
+    if (elsewhere !== this.#root && !own.some(({ digest }) => digestHex(digest) === id)) {
+      throw new CridError(
+        "failed_precondition",
+        `remove artifact ${id}: it is in ${elsewhere}, which is only read`,
+      );
+    }
     using _lock = await this.#lock();
-    await this.#write((await this.#entries()).filter((entry) =>
-      digestHex(entry.digest) !== id ||
-      name !== undefined && entry.annotations?.[REF_NAME] !== name
-    ));
+    await this.#write(
+      (await readEntries(this.#root)).filter((entry) =>
+        digestHex(entry.digest) !== id ||
+        name !== undefined && entry.annotations?.[REF_NAME] !== name
+      ),
+    );
     await this.#collect();
   }
 
   /** A directory with the artifact's files by their titles. */
   async directory(id: string): Promise<string> {
     const path = this.#at(`mounts/${id}`);
-    const manifest = parseArtifact(await Deno.readFile(this.#at(`blobs/sha256/${id}`)));
+    const root = await this.#rootOf(id);
+    const manifest = parseArtifact(await Deno.readFile(join(root, `blobs/sha256/${id}`)));
     if (manifest === undefined) throw new CridError("internal", `artifact ${id} is damaged`);
+    await Deno.mkdir(path, { recursive: true });
     for (const { title, digest } of manifest.files) {
       const file = join(path, title);
       await Deno.mkdir(dirname(file), { recursive: true });
-      await Deno.link(this.#at(blobName(digest)), file).catch((error) => {
-        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      });
+      if (!await exists(file)) await linkOrCopy(join(root, blobName(digest)), file);
     }
-    await Deno.mkdir(path, { recursive: true });
     return path;
+  }
+
+  /** The first layout that has an artifact; this store's own if none has. */
+  async #rootOf(id: string): Promise<string> {
+    for (const root of [this.#root, ...this.#additional]) {
+      if (await exists(join(root, `blobs/sha256/${id}`))) return root;
+    }
+    return this.#root;
   }
 
   async #fetch(
@@ -140,38 +173,6 @@ export class ArtifactStore {
     }
   }
 
-  async #image(id: string, entries: readonly Entry[]): Promise<Image> {
-    const bytes = await Deno.readFile(this.#at(`blobs/sha256/${id}`));
-    const manifest = parseArtifact(bytes);
-    if (manifest === undefined) throw new Error("its manifest is damaged");
-    const names = entries.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []);
-    const repositories = new Set(names.map((name) => repositoryName(parseReference(name))));
-    const size = manifest.files.reduce((sum, file) => sum + file.size, bytes.length);
-    return {
-      id,
-      repoTags: names.filter((name) => !name.includes("@")),
-      repoDigests: Array.from(repositories, (name) => `${name}@sha256:${id}`),
-      size,
-      uid: undefined,
-      username: "",
-      pinned: false,
-      annotations: JSON.parse(new TextDecoder().decode(bytes)).annotations ?? {},
-      config: NO_CONFIG,
-      configJson: "{}",
-      artifactType: manifest.type,
-    };
-  }
-
-  async #entries(): Promise<readonly Entry[]> {
-    try {
-      const { manifests } = JSON.parse(await Deno.readTextFile(this.#at("index.json")));
-      return Array.isArray(manifests) ? manifests : [];
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw new CridError("internal", `read ${this.#at("index.json")}: ${errorMessage(error)}`);
-    }
-  }
-
   /** Excludes everybody else who changes the artifacts: tasks and processes. */
   async #lock(): Promise<OfdLock> {
     return await OfdLock.acquire(this.#at("index.lock"), "write");
@@ -188,7 +189,11 @@ export class ArtifactStore {
   /** Deletes blobs and directories that no artifact has any more. Needs the lock. */
   async #collect(): Promise<void> {
     const used = new Set<string>();
-    for (const { digest } of await this.#entries()) {
+    // Containers may have their directories mounted.
+    for (const root of this.#additional) {
+      for (const { digest } of await additionalEntries(root)) used.add(digestHex(digest));
+    }
+    for (const { digest } of await readEntries(this.#root)) {
       used.add(digestHex(digest));
       const manifest = parseArtifact(await Deno.readFile(this.#at(blobName(digest))));
       for (const blob of [manifest?.config, ...manifest?.files ?? []]) {
@@ -217,18 +222,16 @@ function digestOf({ digest }: BlobDescriptor): string {
   return digest;
 }
 
-const NO_CONFIG: Image["config"] = {
-  user: "",
-  env: [],
-  entrypoint: [],
-  cmd: [],
-  workingDir: "",
-  stopSignal: "",
-  volumes: [],
-  labels: {},
-  os: "",
-  architecture: "",
-};
+/** A link costs nothing; an additional store may be on another file system. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await Deno.link(from, to);
+  } catch {
+    const partial = `${to}.new`;
+    await Deno.copyFile(from, partial);
+    await Deno.rename(partial, to);
+  }
+}
 
 function exists(path: string): Promise<boolean> {
   return Deno.lstat(path).then(() => true, () => false);
