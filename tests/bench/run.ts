@@ -1,6 +1,6 @@
 /**
- * Every benchmark, or those that are named: `./dev bench [lifecycle|pull|server|monitor|scale]...`. One alone takes
- * its options: `./dev bench lifecycle --runtime crun`.
+ * Every benchmark, or those that are named: `./dev bench [lifecycle|pull|server|monitor|scale|streaming]...`. One
+ * alone takes its options: `./dev bench lifecycle --runtime crun`.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-const BENCHMARKS = ["lifecycle", "pull", "server", "monitor", "scale"];
+const BENCHMARKS = ["lifecycle", "pull", "server", "monitor", "scale", "streaming"];
 
 const named = Deno.args.filter((argument) => BENCHMARKS.includes(argument));
 const options = Deno.args.filter((argument) => !BENCHMARKS.includes(argument));

@@ -176,8 +176,8 @@ export class SpdyClient {
   }
 
   async send(streamId: number, data: Buffer, flags: number): Promise<void> {
-    this.socket.write(dataHead(streamId, data.length, flags));
-    if (!this.socket.write(data)) await Promise.race([once(this.socket, "drain"), this.closed]);
+    const frame = Buffer.concat([dataHead(streamId, data.length, flags), data]);
+    if (!this.socket.write(frame)) await Promise.race([once(this.socket, "drain"), this.closed]);
   }
 
   close(): void {
