@@ -57,16 +57,14 @@ async function obstacle(stage: Stage): Promise<string | undefined> {
 async function vmObstacle(): Promise<string | undefined> {
   const missing = await missingOf(VM_PROGRAMS);
   if (missing.length > 0) return `a virtual node needs ${missing.join(" and ")}`;
-  const { ArchiveUnreachable, vmImage } = await import("../tests/vm/image.ts");
+  const { ImageUnavailable, vmImage } = await import("../tests/vm/image.ts");
   const { SUITES: [release] } = await import("../tests/vm/suites.ts");
   try {
     await vmImage(release!, console.log);
     return undefined;
   } catch (error) {
-    if (error instanceof ArchiveUnreachable) return `no image of a node: ${error.message}`;
-    // The test meets the same fault, and tells of it as a failure.
-    console.log(`build the image of a node: ${error instanceof Error ? error.message : error}`);
-    return undefined;
+    if (error instanceof ImageUnavailable) return `no image of a node: ${error.message}`;
+    throw error;
   }
 }
 
@@ -140,7 +138,10 @@ if (import.meta.main) {
   for (const stage of stagesFor(Deno.args)) {
     console.log(`\n=== ${stage.name}`);
     const started = performance.now();
-    const count = await runStage(stage);
+    const count = await runStage(stage).catch((error) => {
+      console.log(`${stage.name}: ${error instanceof Error ? error.message : error}`);
+      return { ...NOTHING, failed: 1 };
+    });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`=== ${stage.name}: ${describe(count)} in ${seconds} s`);
     total = add(total, count);

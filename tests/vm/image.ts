@@ -7,7 +7,8 @@
 import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import { fileURLToPath } from "node:url";
-import { run } from "../../src/linux/mod.ts";
+import { isCode } from "../../src/failure/mod.ts";
+import { run, type RunResult } from "../../src/linux/mod.ts";
 import type { Suite } from "./suites.ts";
 
 const CACHE = fileURLToPath(new URL("../../.cache/vm/", import.meta.url));
@@ -24,8 +25,8 @@ path-exclude=/usr/share/man/*
 path-exclude=/usr/share/locale/*
 `;
 const DISK_SIZE = "6G";
-/** Some 200 packages are downloaded and unpacked. */
-const BUILD_MS = 20 * 60_000;
+/** Longest time of each step. Some 200 packages are downloaded and unpacked, in a minute or two. */
+const STEP_MS = 8 * 60_000;
 /** What a build leaves behind that was killed is older than any that runs. */
 const ABANDONED_MS = 60 * 60_000;
 /** Changes when the way of building changes. */
@@ -40,13 +41,13 @@ export interface VmImage {
   readonly initrd: string;
 }
 
-/** Debian's archive cannot be reached from here: no fault of what is tested. */
-export class ArchiveUnreachable extends Error {}
+/** Debian's archive cannot be reached, or takes too long: no fault of what is tested. */
+export class ImageUnavailable extends Error {}
 
 /**
  * The image of a release; built when it is not there yet.
  *
- * @throws {ArchiveUnreachable} When a package or their list cannot be downloaded.
+ * @throws {ImageUnavailable} When packages cannot be downloaded, or this machine is too slow.
  */
 export async function vmImage(suite: Suite, say: (line: string) => void): Promise<VmImage> {
   const directory = join(CACHE, `${suite.name}-${await inputsHash(suite)}`);
@@ -159,19 +160,31 @@ const PROXY_VARIABLES = ["http_proxy", "https_proxy", "no_proxy"];
  * interrupted they must be gone before the root is deleted.
  */
 async function must(command: string, args: readonly string[]): Promise<void> {
-  const apart = ["--mount", "--propagation", "private", command, ...args];
-  const { code, stdout, stderr } = await run("unshare", apart, {
-    env: {
-      ...proxies(),
-      ...{ PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
-    },
-    timeoutMs: BUILD_MS,
-  });
+  const { code, stdout, stderr } = await apart(command, args);
   if (code === 0) return;
   const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("\n");
   const [download] = DOWNLOAD_FAILED.exec(text) ?? [];
-  if (download !== undefined) throw new ArchiveUnreachable(`debootstrap: ${download}`);
+  if (download !== undefined) throw new ImageUnavailable(`debootstrap: ${download}`);
   throw new Error(`${command} ${args.join(" ")}: exit code ${code}:\n${text.slice(-4000)}`);
+}
+
+async function apart(command: string, args: readonly string[]): Promise<RunResult> {
+  try {
+    return await run("unshare", ["--mount", "--propagation", "private", command, ...args], {
+      env: {
+        ...proxies(),
+        ...{
+          PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+          LC_ALL: "C",
+          DEBIAN_FRONTEND: "noninteractive",
+        },
+      },
+      timeoutMs: STEP_MS,
+    });
+  } catch (error) {
+    if (!isCode(error, "deadline_exceeded")) throw error;
+    throw new ImageUnavailable(`${command}: no end after ${STEP_MS / 60_000} minutes`);
+  }
 }
 
 function proxies(): Record<string, string> {

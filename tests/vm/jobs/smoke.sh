@@ -16,7 +16,7 @@ run_container smoke '{"resources": {"memory_limit_in_bytes": 67108864, "cpu_quot
     "cpu_period": 100000, "cpu_shares": 512, "unified": {"memory.low": "1048576"}}}' \
     "echo hello from the container; trap 'exit 3' TERM; while :; do sleep 1; done" || fail "run a container"
 ok "runs a container in a pod"
-until_true 20 grep -q hello /var/log/pods/smoke/main.log || fail "log"
+until_true 60 grep -q hello /var/log/pods/smoke/main.log || fail "log"
 expect "logs" "$(crictl logs "$container")" '^hello from the container$'
 expect "executes" "$(crictl exec -s "$container" sh -c 'echo in; exit 0')" '^in$'
 

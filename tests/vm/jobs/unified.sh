@@ -64,4 +64,19 @@ apparmor_parser -R /dev/stdin <<END
 profile crio-default { file, }
 END
 profile reloaded-profile '{"profile_type": 0}' '^crio-default \(enforce\)$'
+
+# A crid that answers nobody is killed by systemd's watchdog and started anew.
+main_pid() {
+    systemctl show crid -p MainPID --value
+}
+is_another() {
+    [ "$(main_pid)" != "$stopped" ] && [ "$(main_pid)" != 0 ] && systemctl is-active crid
+}
+run_container watched '{}' "sleep 3600" || fail "run"
+stopped=$(main_pid)
+systemctl kill --kill-whom=main --signal=STOP crid
+until_true 300 is_another || fail "not started anew"
+expect "is started anew when it hangs" "$(systemctl show crid -p NRestarts --value)" '^1$'
+expect "finds its containers again" "$(status '{{.status.state}} {{.info.pid}}')" "^CONTAINER_RUNNING $pid$"
+remove_pod
 finish
