@@ -26,6 +26,8 @@ const MAX_FRAME = 64 * 1024;
 const MAX_UNSENT = 256 * 1024;
 /** Consumed bytes are told when they come to so many. */
 const UPDATE_STEP = DEFAULT_WINDOW / 2;
+/** Streams that are refused besides as many as there may be; who asks for more is cut off. */
+const MAX_REFUSED = 100;
 /** How long a peer may take to hang up after the end. */
 const LINGER_MS = 5_000;
 
@@ -60,6 +62,7 @@ export class SpdyServer {
   readonly #untold = new Map<SpdyStream, number>();
   readonly #port: StreamPort;
   #lastStreamId = 0;
+  #refused = 0;
   #peerUsesWindows = false;
   #initialWindow = DEFAULT_WINDOW;
   #ending = false;
@@ -177,6 +180,9 @@ export class SpdyServer {
     this.#streams.set(streamId, stream);
     if (this.#streams.size > this.#options.maxStreams || !this.#options.accept(stream)) {
       stream.abandon();
+      if (++this.#refused > this.#options.maxStreams + MAX_REFUSED) {
+        throw new SpdyError(`${this.#refused} streams that were refused`);
+      }
       return this.#answer(rstStream(streamId, ResetStatus.REFUSED_STREAM));
     }
     const wait = this.#answer(synReply(streamId, this.#headerWriter.write(new Map())));

@@ -37,7 +37,8 @@ for (const runtime of ["runc", "crun"] as const) {
     });
 
     it("runs as the container does: user, groups, environment, directory, capabilities, cgroup", async () => {
-      const script = "id; echo $COLOUR$GOGC$GOMAXPROCS; pwd; grep Cap /proc/self/status; cat /proc/self/cgroup";
+      const script =
+        "id; echo $COLOUR$GOGC$GOMAXPROCS; pwd; grep Cap /proc/self/status; cat /proc/self/cgroup";
       const client = await node.shell(id, script, OUTPUTS);
       const streamed = await client.stdout!.text();
       client.connection.close();

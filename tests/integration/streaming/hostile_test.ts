@@ -62,14 +62,12 @@ describe("a hostile client of crid's streams", () => {
     await works();
   });
 
-  it("is refused 10,000 streams", async () => {
+  it("is cut off when it asks for 10,000 streams", async () => {
     const client = await SpdyClient.connect(await offer(), ["v4.channel.k8s.io"]);
     client.open({ streamtype: "error" });
     client.open({ streamtype: "stdout" });
-    const more = Array.from({ length: 10_000 }, () => client.open({ streamtype: "stdin" }));
-    await Promise.all(more.map((stream) => stream.all()));
-    assert.ok(more.every(({ reset }) => reset));
-    client.close();
+    for (let count = 0; count < 10_000; count++) client.open({ streamtype: "stdin" });
+    await client.closed;
     await works();
   });
 

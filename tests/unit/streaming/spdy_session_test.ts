@@ -217,7 +217,7 @@ describe("a slow or hostile SPDY client", () => {
     await using streams = await served();
     const { client, command } = await session(streams, ["stdout", "stderr"]);
     const more = Array.from(
-      { length: 10_000 },
+      { length: 100 },
       () => client.connection.open({ streamtype: "stdin" }),
     );
     await Promise.all(more.map((stream) => stream.all()));
@@ -225,6 +225,14 @@ describe("a slow or hostile SPDY client", () => {
     command.exit(0);
     assert.match(await client.error.text(), /Success/);
     client.connection.close();
+  });
+
+  it("is cut off when it goes on asking for streams", async () => {
+    await using streams = await served();
+    const { client, command } = await session(streams, ["stdout", "stderr"]);
+    for (let count = 0; count < 10_000; count++) client.connection.open({ streamtype: "stdin" });
+    await client.connection.closed;
+    await command.hungUp;
   });
 
   for (
