@@ -21,17 +21,19 @@ let current: Scope = { outer: undefined, before: [], after: [] };
 
 /** What holds for a test or a whole group. */
 interface Options {
-  /** Why it cannot run on this machine; `false` when it can. */
-  readonly skip: string | boolean;
+  /** Whether it cannot run on this machine; the name says what it needs. */
+  readonly ignore: boolean;
 }
+
+const ALWAYS: Options = { ignore: false };
 
 /** A group of tests. */
 export function describe(name: string, body: () => void): void;
 export function describe(name: string, options: Options, body: () => void): void;
 export function describe(name: string, ...rest: [() => void] | [Options, () => void]): void {
-  const [options, body] = rest.length === 1 ? [{}, rest[0]] : rest;
+  const [options, body] = rest.length === 1 ? [ALWAYS, rest[0]] : rest;
   const scope: Scope = { outer: current, before: [], after: [] };
-  nodeDescribe(name, options, () => {
+  nodeDescribe(name, { skip: options.ignore }, () => {
     const outer = current;
     current = scope;
     try {
@@ -46,9 +48,9 @@ export function describe(name: string, ...rest: [() => void] | [Options, () => v
 export function it(name: string, body: Work): void;
 export function it(name: string, options: Options, body: Work): void;
 export function it(name: string, ...rest: [Work] | [Options, Work]): void {
-  const [options, body] = rest.length === 1 ? [{}, rest[0]] : rest;
+  const [options, body] = rest.length === 1 ? [ALWAYS, rest[0]] : rest;
   const scope = current;
-  nodeIt(name, options, async () => {
+  nodeIt(name, { skip: options.ignore }, async () => {
     const failures: unknown[] = [];
     const attempt = async (work: Work) => {
       try {
