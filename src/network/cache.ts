@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { Buffer } from "node:buffer";
 import { wrapError } from "../failure/mod.ts";
+import { listKernelDirectory } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
 import { type NetworkConfig, parseNetworkList } from "./configuration.ts";
 import { isObject, type JsonObject, parseObject, stringOf } from "./json.ts";
@@ -95,13 +96,9 @@ export class ResultCache {
   }
 
   #read(wanted: (name: string) => boolean): readonly CachedAttachment[] {
-    let names: string[];
-    try {
-      names = readdirSync(this.#directory);
-    } catch {
-      return [];
-    }
-    return names.filter((name) => !name.startsWith(".") && wanted(name))
+    // Straight from the kernel: with a few hundred pods, readdir would be most of a restart.
+    const names = listKernelDirectory(this.#directory)?.map(({ name }) => name) ?? [];
+    return names.filter((name) => wanted(name) && !name.startsWith("."))
       .map((name) => parseEntry(`${this.#directory}/${name}`))
       .filter((entry) => entry !== undefined);
   }

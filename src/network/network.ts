@@ -66,6 +66,7 @@ class CniNetwork implements Network {
   readonly #readiness: Readiness;
   /** `undefined` where plugins alone map host ports. */
   readonly #hostPorts: HostPorts | undefined;
+  #collected: Promise<void> = Promise.resolve();
   /** CNI spec: a runtime must not run two commands for one container at the same time. */
   readonly #turns = new Turns();
 
@@ -97,6 +98,8 @@ class CniNetwork implements Network {
 
   setUp(pod: NetworkPod, signal?: AbortSignal): Promise<NetworkResult> {
     return this.#turns.take(pod.id, async () => {
+      // Nobody has told the plugins of this pod: they would take it for garbage.
+      await this.#collected;
       const cached = this.#cache.of(pod.id).find(({ attachment: { ifName, netns } }) =>
         ifName === POD_INTERFACE && netns === pod.netns
       );
@@ -140,7 +143,22 @@ class CniNetwork implements Network {
     return entry?.result === undefined ? undefined : toNetworkResult(entry.result);
   }
 
-  async collectGarbage(pods: readonly NetworkPod[]): Promise<void> {
+  cachedResults(): ReadonlyMap<string, NetworkResult> {
+    const results = new Map<string, NetworkResult>();
+    for (const entry of this.#cache.all()) {
+      if (!isPodNetwork(entry) || entry.result === undefined) continue;
+      results.set(entry.attachment.containerId, toNetworkResult(entry.result));
+    }
+    return results;
+  }
+
+  collectGarbage(pods: readonly NetworkPod[]): Promise<void> {
+    const collected = this.#collectGarbage(pods);
+    this.#collected = collected.catch(() => {});
+    return collected;
+  }
+
+  async #collectGarbage(pods: readonly NetworkPod[]): Promise<void> {
     const known = new Set(pods.map(({ id }) => id));
     const isKnown = (entry: CachedAttachment) => known.has(entry.attachment.containerId);
     const all = this.#cache.all();

@@ -108,7 +108,12 @@ export interface Network {
   check(pod: NetworkPod, signal?: AbortSignal): Promise<void>;
   /** The result of an earlier {@linkcode Network.setUp}, from the cache on disk. */
   cached(pod: Pick<NetworkPod, "id">): Promise<NetworkResult | undefined>;
-  /** Forgets and deletes what belongs to no pod in `pods` (GC of CNI 1.1, and the cache). */
+  /** {@linkcode Network.cached} of all pods, by their ids; looking for one takes as long. */
+  cachedResults(): ReadonlyMap<string, NetworkResult>;
+  /**
+   * Forgets and deletes what belongs to no pod in `pods` (GC of CNI 1.1, and the cache). Pods that are
+   * set up meanwhile wait for it.
+   */
   collectGarbage(pods: readonly NetworkPod[]): Promise<void>;
   [Symbol.dispose](): void;
 }

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from "node:fs";
+
 /**
  * Replaces a file in one step, so that a reader and a restart see the old text or the new one.
  *
@@ -12,6 +14,14 @@ export async function writeFileAtomic(path: string, text: string): Promise<void>
     await removeIfAny(temporary).catch(() => {});
     throw error;
   }
+}
+
+/**
+ * {@linkcode readFileIfAny} at once. A restart reads some files for each container, while nobody waits
+ * for anything else: a thread for each of these reads would take several times as long.
+ */
+export function readSavedFile(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }
 
 /** A file's text, or `undefined` when there is none. */

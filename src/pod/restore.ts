@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import { errorMessage } from "../failure/mod.ts";
+import type { NetworkResult } from "../network/mod.ts";
 import { containerState, isAlive, type OciSpec } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { ContainerRecord } from "../storage/mod.ts";
@@ -9,7 +10,7 @@ import { containerHandler } from "./container_handler.ts";
 import { readContainer, readState } from "./container_record.ts";
 import { handlerNamed, type PodContext } from "./context.ts";
 import { discardContainer, discardSandbox } from "./discard.ts";
-import { readFileIfAny } from "./files.ts";
+import { readSavedFile } from "./files.ts";
 import { containerName, infraName, sandboxName } from "./names.ts";
 import { isPinned } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
@@ -44,10 +45,12 @@ export async function restore(context: PodContext): Promise<void> {
   }
   const [pods, containers] = [owned.filter(isPod), owned.filter((one) => !isPod(one))];
   const discarded: Discarded = new Map();
-  await Promise.all(pods.map((pod) => restoreSandbox(context, pod, discarded)));
+  const networks = context.network.cachedResults();
+  await Promise.all(pods.map((pod) => restoreSandbox(context, pod, networks, discarded)));
   await Promise.all(containers.map((one) => restoreContainer(context, one, discarded)));
   const alive = Array.from(context.sandboxes.values(), (sandbox) => networkPod(sandbox.parts));
-  await context.network.collectGarbage(alive).catch((error) => {
+  // Nobody waits for it but those who want a network.
+  context.network.collectGarbage(alive).catch((error) => {
     log.warn(`collect the garbage of pod networks: ${errorMessage(error)}`);
   });
   if (owned.length > 0) {
@@ -62,6 +65,7 @@ function isPod(owned: Owned): boolean {
 async function restoreSandbox(
   context: PodContext,
   { record, metadata }: Owned,
+  networks: ReadonlyMap<string, NetworkResult>,
   discarded: Discarded,
 ): Promise<void> {
   const { store } = context;
@@ -69,21 +73,17 @@ async function restoreSandbox(
   const directory = store.containerDir(id);
   let parts: SandboxParts | undefined;
   try {
-    const plan = await readFileIfAny(join(directory, PLAN));
-    const text = plan ?? await readFileIfAny(join(directory, "config.json"));
+    const plan = readSavedFile(join(directory, PLAN));
+    const text = plan ?? readSavedFile(join(directory, "config.json"));
     if (text !== undefined) parts = readSandbox(text);
     if (plan !== undefined || parts === undefined) throw new Error("it was only half made");
     const sandbox = new Sandbox(parts);
     handlerNamed(context, sandbox.parts.runtimeHandler);
-    const [stopped, networkStopped] = await Promise.all([
-      readFileIfAny(join(directory, STOPPED_MARK)),
-      readFileIfAny(join(directory, NETWORK_STOPPED_MARK)),
-    ]);
-    sandbox.stopped = stopped !== undefined;
-    sandbox.networkStopped = networkStopped !== undefined;
-    sandbox.ips = (await context.network.cached({ id }))?.ips ?? [];
+    sandbox.stopped = readSavedFile(join(directory, STOPPED_MARK)) !== undefined;
+    sandbox.networkStopped = readSavedFile(join(directory, NETWORK_STOPPED_MARK)) !== undefined;
+    sandbox.ips = networks.get(id)?.ips ?? [];
     if (sandbox.parts.hasInfra) {
-      const state = await readFileIfAny(join(directory, "state.json"));
+      const state = readSavedFile(join(directory, "state.json"));
       const { init, monitor } = state === undefined ? NOTHING_SAVED : readState(state);
       sandbox.infraMonitor = monitor;
       if (init !== undefined && isAlive(init)) sandbox.infra = init;
@@ -114,10 +114,8 @@ async function restoreContainer(
   try {
     const sandbox = context.sandboxes.find(metadata["pod-id"]);
     if (sandbox === undefined) throw new Error("its pod sandbox is gone");
-    const [specText, stateText] = await Promise.all([
-      readFileIfAny(join(directory, "config.json")),
-      readFileIfAny(join(directory, "state.json")),
-    ]);
+    const specText = readSavedFile(join(directory, "config.json"));
+    const stateText = readSavedFile(join(directory, "state.json"));
     if (specText === undefined || stateText === undefined) throw new Error("it was only half made");
     const spec = JSON.parse(specText) as OciSpec;
     const container = new Container(readContainer(spec, sandbox), spec);
