@@ -7,6 +7,7 @@ import { exited } from "../../harness/mod.ts";
 import {
   ALL,
   eventually,
+  leavesNothing,
   OUTPUTS,
   type StreamNode,
   streamNode,
@@ -24,7 +25,7 @@ for (const monitor of ["conmon", "native"] as const) {
     before(async () => {
       node = await streamNode({ monitor, runtime: monitor === "native" ? "crun" : "runc" });
     });
-    after(async () => assert.deepEqual(await node.close(), []));
+    after(() => leavesNothing(node));
 
     const container = (script: string, config: Parameters<StreamNode["container"]>[0] = {}) =>
       node.container({ command: ["sh", "-c", script], stdin: true, ...config });

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { after, before, describe, it } from "@std/testing/bdd";
-import { ALL, eventually, OUTPUTS, type StreamNode, streamNode, TERMINAL, until } from "./node.ts";
+import {
+  ALL,
+  eventually,
+  leavesNothing,
+  OUTPUTS,
+  type StreamNode,
+  streamNode,
+  TERMINAL,
+  until,
+} from "./node.ts";
 
 for (const runtime of ["runc", "crun"] as const) {
   describe(`exec with ${runtime}`, () => {
@@ -22,7 +31,7 @@ for (const runtime of ["runc", "crun"] as const) {
         },
       });
     });
-    after(async () => assert.deepEqual(await node.close(), []));
+    after(() => leavesNothing(node));
 
     const count = (word: string) => `ps | grep -c '[${word[0]}]${word.slice(1)}'`;
 

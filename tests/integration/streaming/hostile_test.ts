@@ -7,7 +7,7 @@ import { after, before, describe, it } from "@std/testing/bdd";
 import { WebSocket } from "ws";
 import { SpdyClient, upgrade } from "../../harness/spdy_client.ts";
 import { synStream } from "../../../src/streaming/spdy/frames.ts";
-import { OUTPUTS, type StreamNode, streamNode } from "./node.ts";
+import { leavesNothing, OUTPUTS, type StreamNode, streamNode } from "./node.ts";
 
 const SPDY = { "Upgrade": "SPDY/3.1", "X-Stream-Protocol-Version": "v4.channel.k8s.io" };
 
@@ -18,7 +18,7 @@ describe("a hostile client of crid's streams", () => {
     node = await streamNode();
     id = await node.container();
   });
-  after(async () => assert.deepEqual(await node.close(), []));
+  after(() => leavesNothing(node));
 
   const offer = async () =>
     (await node.crid.client.runtime.exec({ containerId: id, cmd: ["sleep", "5"], stdout: true }))

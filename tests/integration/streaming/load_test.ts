@@ -4,7 +4,16 @@ import { createHash } from "node:crypto";
 import { after, before, describe, it } from "@std/testing/bdd";
 import { listKernelDirectory } from "../../../src/linux/mod.ts";
 import type { CommandClient } from "../../harness/spdy_client.ts";
-import { ALL, eventually, OUTPUTS, type StreamNode, streamNode, TERMINAL, VOLUME } from "./node.ts";
+import {
+  ALL,
+  eventually,
+  leavesNothing,
+  OUTPUTS,
+  type StreamNode,
+  streamNode,
+  TERMINAL,
+  VOLUME,
+} from "./node.ts";
 
 /** Sends as much as {@linkcode VOLUME} and compares what comes back. */
 async function echoVolume(client: CommandClient): Promise<void> {
@@ -30,7 +39,7 @@ describe("exec under load", () => {
     node = await streamNode();
     id = await node.container();
   });
-  after(async () => assert.deepEqual(await node.close(), []));
+  after(() => leavesNothing(node));
 
   /** MB of the crid process. */
   const memory = async () => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
 import type { ContainerConfig } from "../../../src/gen/runtime/v1/api.ts";
 import { buildNative, HELPERS, MONITOR } from "../../../scripts/build/native.ts";
 import {
@@ -68,7 +69,7 @@ export async function streamNode(options: StreamNodeOptions = {}): Promise<Strea
   );
   const config = await Deno.readTextFile(crid.node.config);
   const monitor = options.monitor === "conmon" ? CONMON : "";
-  const keys = `monitor_path = "${monitor}"\n${options.handlers ?? ""}`;
+  const keys = `monitor_path = "${monitor}"\n${options.handlers ?? ""}\n`;
   const changed = config.replaceAll(/^\[crio\.runtime\.runtimes\.\w+\]\n/gm, (head) => head + keys);
   await Deno.writeTextFile(crid.node.config, changed);
   await crid.start();
@@ -115,6 +116,11 @@ export async function streamNode(options: StreamNodeOptions = {}): Promise<Strea
 function flags(types: StreamTypes) {
   const has = (type: StreamTypes[number]) => types.includes(type);
   return { tty: has("resize"), stdin: has("stdin"), stdout: has("stdout"), stderr: has("stderr") };
+}
+
+/** Closes a node, if it was started at all, and holds against it what is left of it. */
+export async function leavesNothing(node: StreamNode | undefined): Promise<void> {
+  if (node !== undefined) assert.deepEqual(await node.close(), []);
 }
 
 /** Waits until `look` finds something. */

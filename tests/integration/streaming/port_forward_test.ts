@@ -8,7 +8,7 @@ import { NamespaceMode } from "../../../src/gen/runtime/v1/api.ts";
 import { containerConfig, podConfig, runContainer, runPod } from "../../harness/mod.ts";
 import { SpdyClient } from "../../harness/spdy_client.ts";
 import { webSocketTunnel } from "../../harness/websocket_tunnel.ts";
-import { eventually, type StreamNode, streamNode, VOLUME } from "./node.ts";
+import { eventually, leavesNothing, type StreamNode, streamNode, VOLUME } from "./node.ts";
 
 let ids = 0;
 
@@ -56,7 +56,7 @@ describe("port-forward", () => {
   });
   after(async () => {
     for (const child of listeners) child.kill("SIGKILL");
-    assert.deepEqual(await node.close(), []);
+    await leavesNothing(node);
   });
 
   it("reaches what listens on the pod's 127.0.0.1, and on its ::1", async () => {

@@ -3,7 +3,7 @@ import { connect as connectTls } from "node:tls";
 import { join } from "@std/path";
 import { after, before, describe, it } from "@std/testing/bdd";
 import { run } from "../../../src/linux/mod.ts";
-import { ALL, eventually, OUTPUTS, type StreamNode, streamNode } from "./node.ts";
+import { ALL, eventually, leavesNothing, OUTPUTS, type StreamNode, streamNode } from "./node.ts";
 
 let directory: string;
 const file = (name: string) => join(directory, name);
@@ -41,7 +41,7 @@ tls_min_version = "VersionTLS13"
     id = await node.container();
   });
   after(async () => {
-    assert.deepEqual(await node.close(), []);
+    await leavesNothing(node);
     await Deno.remove(directory, { recursive: true });
   });
 
