@@ -3,7 +3,16 @@ import { connect as connectTls } from "node:tls";
 import { join } from "@std/path";
 import { after, before, describe, it } from "@std/testing/bdd";
 import { run } from "../../../src/linux/mod.ts";
-import { ALL, eventually, leavesNothing, OUTPUTS, type StreamNode, streamNode } from "./node.ts";
+import {
+  ALL,
+  eventually,
+  leavesNothing,
+  OUTPUTS,
+  type StreamNode,
+  streamNode,
+  TERMINAL,
+  until,
+} from "./node.ts";
 
 let directory: string;
 const file = (name: string) => join(directory, name);
@@ -18,6 +27,14 @@ async function certify(name: string): Promise<void> {
   assert.equal(code, 0, new TextDecoder().decode(stderr));
   await Deno.rename(file("new.key"), file("key"));
   await Deno.rename(file("new.crt"), file("crt"));
+}
+
+/** The numbers of a list such as `0-2,5` in a text. */
+function listed(where: RegExp, text: string): number[] {
+  return where.exec(text)![1]!.split(",").flatMap((range) => {
+    const [first, last = first] = range.split("-").map(Number);
+    return Array.from({ length: last! - first! + 1 }, (_, index) => first! + index);
+  });
 }
 
 describe("crid's streaming server as it is configured", () => {
@@ -95,12 +112,14 @@ tls_min_version = "VersionTLS13"
   });
 
   it("pins commands to the first CPU of a container that has CPUs of its own", async () => {
-    const last = navigator.hardwareConcurrency - 1;
-    const own = await node.container({
-      linux: { resources: { cpusetCpus: last === 0 ? "0" : `${last - 1}-${last}` } },
-    });
+    const allowed = listed(
+      /^Cpus_allowed_list:\s+(.*)$/m,
+      await Deno.readTextFile("/proc/self/status"),
+    );
+    const cpusetCpus = allowed.slice(-2).join(",");
+    const own = await node.container({ linux: { resources: { cpusetCpus } } });
     const cpus = "grep Cpus_allowed_list /proc/self/status";
-    const first = `Cpus_allowed_list:\t${Math.max(0, last - 1)}`;
+    const first = `Cpus_allowed_list:\t${allowed.at(-2) ?? allowed[0]}`;
     // What a busy kernel has not moved yet before 6.2 is pinned soon after its start.
     const client = await node.shell(own, `sleep 0.5; ${cpus}`, OUTPUTS);
     assert.equal(await client.stdout!.text(), `${first}\n`);
@@ -112,5 +131,19 @@ tls_min_version = "VersionTLS13"
   it("takes a new certificate without a restart", async () => {
     await certify("second");
     await eventually(async () => await name() === "second" || undefined, "the new certificate");
+  });
+
+  it("ends its sessions when crid stops or dies, and serves new ones when it is back", async () => {
+    for (const end of ["stop", "kill9"] as const) {
+      const clients = [await node.exec(id, ["cat"], ALL), await node.exec(id, ["cat"], TERMINAL)];
+      for (const { stdin, stdout } of clients) {
+        await stdin!.write("x\n");
+        await eventually(() => stdout!.size > 0 || undefined, "the command runs");
+      }
+      await node.crid[end]();
+      for (const { connection } of clients) await connection.closed;
+      await node.crid.start();
+      await until(node, id, "ps | grep -c '[c]at$'", "0");
+    }
   });
 });
