@@ -38,7 +38,10 @@ export async function apparmorProfile(
 ): Promise<string | undefined> {
   if (!apparmorEnabled(places)) return undefined;
   if (request?.kind === "unconfined") return "unconfined";
-  const name = request?.kind === "localhost" ? request.localhostRef : fallback;
+  // Some clients write the prefix of the deprecated field here, too; CRI-O takes both.
+  const name = request?.kind === "localhost"
+    ? request.localhostRef.replace(/^localhost\//, "")
+    : fallback;
   if (name === "") {
     throw new CridError("invalid_argument", "AppArmor: the localhost profile has no name");
   }

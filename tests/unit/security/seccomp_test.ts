@@ -172,7 +172,10 @@ describe("other confinement", () => {
     await Deno.writeTextFile(places.profiles, "crio-default (enforce)\nmy own (complain)\n");
     assert.equal(await apparmorProfile(undefined, "crio-default", places), "crio-default");
     assert.equal(await apparmorProfile(localhost("my own"), "crio-default", places), "my own");
+    const prefixed = localhost("localhost/my own");
+    assert.equal(await apparmorProfile(prefixed, "crio-default", places), "my own");
     await assert.rejects(apparmorProfile(localhost("mine"), "x", places), /"mine" is not loaded/);
+    await assert.rejects(apparmorProfile(localhost("localhost/"), "x", places), /has no name/);
     await assert.rejects(apparmorProfile(localhost(""), "x", places), /has no name/);
     await Deno.remove(directory, { recursive: true });
   });
