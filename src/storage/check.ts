@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { errorMessage } from "../failure/mod.ts";
+import { lstatIfThere } from "../linux/mod.ts";
 import { exportLayer } from "./export.ts";
 import { dictionary } from "./image_records.ts";
 import { parentLayers, usedLayers } from "./images.ts";
@@ -83,7 +84,9 @@ async function checkRecords(
         damage.push({ kind: "layer", id, what: misnamed, mendable: true });
       }
       if (!there) report("layer", id, "its files are missing");
-      else if (digest !== undefined && !fs.existsSync(`${place.records}/${id}.tar-split.gz`)) {
+      else if (
+        digest !== undefined && lstatIfThere(`${place.records}/${id}.tar-split.gz`) === undefined
+      ) {
         report("layer", id, "its tar-split data is missing");
       } else if (!used.has(id) && !parents.has(id) && isOlder(layer, options.unusedAfterMs)) {
         report("layer", id, "nothing uses it");
@@ -126,7 +129,7 @@ function imageFault(
   const digests = dictionary(image["big-data-digests"]);
   for (const key of strings(image["big-data-names"])) {
     const path = `${table.directory}/${image.id}/${bigDataFileName(key)}`;
-    const info = fs.statSync(path, { throwIfNoEntry: false });
+    const info = lstatIfThere(path);
     if (info === undefined) return `its data ${key} is missing`;
     if (typeof sizes[key] === "number" && info.size !== sizes[key]) {
       return `its data ${key} has ${info.size} bytes, not ${sizes[key]}`;

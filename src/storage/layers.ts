@@ -1,5 +1,5 @@
-import * as fs from "node:fs";
-import { isErrno, type LockMode } from "../linux/mod.ts";
+import { constants } from "node:fs";
+import { type LockMode, lstatIfThere } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { JsonRecord } from "./json_file.ts";
 import type { StorePaths } from "./paths.ts";
@@ -7,6 +7,8 @@ import type { OpenTable } from "./record_table.ts";
 import { type OpenLayers, openLayerTables, type Tables } from "./tables.ts";
 import { removeTree, TempDir } from "./temp_dir.ts";
 import type { LayerRecord } from "./types.ts";
+
+const { S_IFMT, S_IFDIR } = constants;
 
 /** A layer as callers see it. */
 export function layerRecord(record: JsonRecord): LayerRecord {
@@ -202,12 +204,8 @@ export function layerChain(layers: OpenLayers, top: string | undefined): JsonRec
 
 /** Whether the files of a layer are there; a record alone does not make one. */
 export function hasLayerFiles({ home }: LayerPlace, { driver }: StorePaths, id: string): boolean {
-  try {
-    return fs.statSync(driver.content(home, id)).isDirectory();
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return false;
-    throw error;
-  }
+  const mode = lstatIfThere(driver.content(home, id))?.mode ?? 0;
+  return (mode & S_IFMT) === S_IFDIR;
 }
 
 /** A member that is a non-empty string. */

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { CridError } from "../failure/mod.ts";
-import { isErrno } from "../linux/mod.ts";
+import { readKernelFile } from "../linux/mod.ts";
 import { mappedId } from "./id_maps.ts";
 import { randomLinkName } from "./layer_id.ts";
 import type { IdMaps } from "./types.ts";
@@ -122,12 +122,7 @@ export function ensureShortName({ home }: { readonly home: string }, id: string)
   return link;
 }
 
-/** The text of a small file; `undefined` when it is not there. */
+/** The text of a small file; `undefined` when it is not there. A check reads thousands in a row. */
 export function readIfThere(path: string): string | undefined {
-  try {
-    return fs.readFileSync(path, "utf8");
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  return readKernelFile(path);
 }

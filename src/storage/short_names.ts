@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { isErrno } from "../linux/mod.ts";
+import { lstatIfThere, readKernelLink } from "../linux/mod.ts";
 import { layerChain, type LayerPlace, placeOf, text } from "./layers.ts";
 import { ensureShortName, LINK_NAME, parentLayer, readIfThere } from "./overlay_layer.ts";
 import type { StorePaths } from "./paths.ts";
@@ -66,10 +66,7 @@ export class ShortNames {
 
 /** The layer that a short name leads to. */
 function layerBehind(link: string): string | undefined {
-  try {
-    return /^\.\.\/([0-9a-f]{64})\/diff$/.exec(fs.readlinkSync(link))?.[1];
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "EINVAL", "ENOTDIR")) return undefined;
-    throw error;
-  }
+  const mode = lstatIfThere(link)?.mode ?? 0;
+  if ((mode & fs.constants.S_IFMT) !== fs.constants.S_IFLNK) return undefined;
+  return /^\.\.\/([0-9a-f]{64})\/diff$/.exec(readKernelLink(link) ?? "")?.[1];
 }
