@@ -6,6 +6,8 @@ export interface WideningPolicy {
   readonly least: number;
   /** Bytes that are looked at before anything is said of a connection. */
   readonly sample: number;
+  /** A connection is slow for which the reader waits so many times longer than it for the reader. */
+  readonly slow: number;
   /** Bytes of one request. With the number of connections: what such a download holds in memory. */
   readonly segment: number;
   readonly connections: number;
@@ -16,13 +18,11 @@ export interface WideningPolicy {
 export const DEFAULT_WIDENING: WideningPolicy = {
   least: 32 * 1024 * 1024,
   sample: 8 * 1024 * 1024,
+  slow: 3,
   segment: 4 * 1024 * 1024,
   connections: 4,
   downloads: 2,
 };
-
-/** The reader waits for the connection so many times longer than the connection for the reader. */
-const SLOW = 3;
 
 /** Watches who waits for whom while a blob arrives. */
 export class Flow {
@@ -66,7 +66,7 @@ export class Flow {
   /** Whether more connections would help, and the server gives ranges. */
   isSlow(offset: number): boolean {
     return this.#ranges && !this.#stayWithOne && this.#size - offset >= this.#policy.least &&
-      this.#bytes >= this.#policy.sample && this.#arriving > SLOW * this.#reading;
+      this.#bytes >= this.#policy.sample && this.#arriving > this.#policy.slow * this.#reading;
   }
 
   #lap(): number {

@@ -15,7 +15,7 @@ const OTHER = "localhost/other:1";
 const BASE = tarOf(entry("etc/", ""), entry("etc/base", "x".repeat(5000)));
 const TOP = tarOf(entry("etc/top", "y"), entry(".wh.gone", ""));
 /** Every so many steps; all of them in a long run. */
-const STRIDE = Deno.env.get("CRID_TEST_LONG") === undefined ? 3 : 1;
+const STRIDE = Deno.env.get("CRID_TEST_LONG") === undefined ? 4 : 1;
 /** podman looks at the store after every step whose number this divides. */
 const PODMAN_EVERY = 12;
 

@@ -95,7 +95,7 @@ describe("an image whose mirror fails in the middle", () => {
 
 describe("a large layer that comes slowly over one connection", () => {
   const SIZE = 2 * 1024 * 1024;
-  const WIDENING = { least: 1024 * 1024, sample: 256 * 1024, segment: 128 * 1024 };
+  const WIDENING = { least: 1024 * 1024, sample: 256 * 1024, segment: 128 * 1024, slow: 0 };
   const layer = noise(SIZE);
 
   /** Throttles a body: as a far registry, where each connection has its own speed. */
