@@ -48,7 +48,10 @@ describe("an image whose mirror fails in the middle", () => {
     await using mirror = await serve((request, response) =>
       (request.url?.endsWith(layerDigest) ? blob : others)(request, response)
     );
-    await using peer = await client(registry.host, { conf: conf(registry.host, mirror.host) });
+    await using peer = await client(registry.host, {
+      conf: conf(registry.host, mirror.host),
+      options: { retry: { delayMs: 5, attempts: 3, stallMs: 60_000 } },
+    });
     const image = await peer.resolve(`${registry.host}/app`);
     assert.equal(image.name, `${registry.host}/app:latest`);
     assert.deepEqual(await peer.fetch(image), layer);
@@ -95,6 +98,8 @@ describe("an image whose mirror fails in the middle", () => {
 
 describe("a large layer that comes slowly over one connection", () => {
   const SIZE = 2 * 1024 * 1024;
+  /** No pause of a busy machine counts as a broken connection. */
+  const PATIENT = { delayMs: 5, stallMs: 60_000, answerMs: 60_000 };
   const WIDENING = { least: 1024 * 1024, sample: 256 * 1024, segment: 128 * 1024, slow: 0 };
   const layer = noise(SIZE);
 
@@ -115,7 +120,9 @@ describe("a large layer that comes slowly over one connection", () => {
     await using registry = await serve((request, response) =>
       (request.url?.endsWith(layerDigest) ? blob : others)(request, response)
     );
-    await using peer = await client(registry.host, { options: { widening: WIDENING } });
+    await using peer = await client(registry.host, {
+      options: { widening: WIDENING, retry: PATIENT },
+    });
     const fetched = await peer.fetch(await peer.resolve(`${registry.host}/app`));
     assert.equal(fetched.length, SIZE);
     assert.equal(sha256(fetched), layerDigest, "every byte is in its place");
