@@ -30,8 +30,10 @@ export class Mounts {
     if (place.access === "read-write") driver.keepHome(place.home);
     using mounts = await this.#tables.mounts.open("write");
     const directory = this.#mountDirectory(place, layer);
-    const count = Number(mounts.get(layer)?.["count"] ?? 0);
-    const path = driver.isMounted(directory)
+    const mounted = driver.isMounted(directory);
+    // A record of what is not mounted is from before a reboot.
+    const count = mounted ? Number(mounts.get(layer)?.["count"] ?? 0) : 0;
+    const path = mounted
       ? String(mounts.get(layer)?.["path"] ?? `${directory}/merged`)
       : driver.mount(mountedLayer(this.#paths, place, directory, layer), how);
     mounts.put({ id: layer, path, count: count + 1 }, "volatile");

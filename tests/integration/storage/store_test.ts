@@ -218,6 +218,25 @@ describe("a store", () => {
     }
   });
 
+  it("unmounts an image with its last user, and deletes one that is mounted", async () => {
+    const { image, layerIds } = await putImage(fixture.store, NAME, [BASE, TOP]);
+    const path = join(fixture.options.runRoot, "overlay-layers/mountpoints.json");
+    const merged = fixture.graph("overlay", layerIds[1]!, "merged");
+    // What a reboot with a run root on a disk leaves.
+    Deno.writeTextFileSync(path, JSON.stringify([{ id: layerIds[1], path: merged, count: 5 }]));
+    for (let user = 0; user < 2; user++) await fixture.store.mountImage(image.id);
+    await fixture.store.unmountImage(image.id);
+    assert.ok(isMountPoint(merged));
+    await fixture.store.unmountImage(image.id);
+    assert.ok(!isMountPoint(merged));
+    await fixture.store.unmountImage(image.id);
+    await fixture.store.mountImage(image.id);
+    await fixture.store.deleteImage(image.id);
+    assert.deepEqual(mountsBelow(fixture.root), [fixture.graph("overlay")]);
+    assert.deepEqual(leftovers(fixture), []);
+    assert.deepEqual(JSON.parse(Deno.readTextFileSync(path)), []);
+  });
+
   it("keeps members that it does not know, and the order of what it does", async () => {
     const { image } = await putImage(fixture.store, NAME, [BASE]);
     const path = fixture.graph("overlay-images", "images.json");
