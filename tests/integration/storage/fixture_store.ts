@@ -98,13 +98,16 @@ export class FixtureStore implements AsyncDisposable {
   /** podman keeps what it finds in the machine's own storage.conf otherwise. */
   #storageConf(): string {
     const path = join(this.root, "storage.conf");
-    Deno.writeTextFileSync(
-      path,
-      `[storage]\ndriver = "${this.options.driver}"\ngraphroot = ${
-        JSON.stringify(this.options.graphRoot)
-      }\n` +
-        `runroot = ${JSON.stringify(this.options.runRoot)}\n`,
-    );
+    const { driver, graphRoot, runRoot } = this.options;
+    const lines = [
+      "[storage]",
+      `driver = ${JSON.stringify(driver)}`,
+      `graphroot = ${JSON.stringify(graphRoot)}`,
+      `runroot = ${JSON.stringify(runRoot)}`,
+    ];
+    // Others may be reading it.
+    Deno.writeTextFileSync(`${path}.new`, lines.join("\n") + "\n");
+    Deno.renameSync(`${path}.new`, path);
     return path;
   }
 
