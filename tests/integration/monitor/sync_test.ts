@@ -114,10 +114,10 @@ describe("the monitor's answers", () => {
   });
 
   it("come although a child of the failed runtime holds its stderr", async () => {
-    using monitor = (await over("sleep 3 & echo oops >&2; exit 1")).monitor;
+    using monitor = (await over("sleep 5 & echo oops >&2; exit 1")).monitor;
     const started = performance.now();
     assert.equal((await monitor.answer())?.message, "oops\n");
-    assert.ok(performance.now() - started < 1500);
+    assert.ok(performance.now() - started < 4500);
   });
 
   it("are valid JSON and UTF-8 whatever the runtime says", async () => {
