@@ -34,7 +34,8 @@ export function outputPipe(
   pipe.on("error", () => {});
   output.on("error", () => {});
   pipe.pipe(output, { end: false });
-  const end = () => void output.end();
+  // Ending twice makes an error that nobody sees and that costs more than all the rest.
+  const end = () => void (output.writableEnded || output.end());
   pipe.once("end", end).once("close", end);
   const closed = new Promise<void>((resolve) => {
     output.once("finish", resolve);

@@ -127,7 +127,7 @@ export class SpdyServer {
   /** Clients do not half-close a connection: one that ends has gone. */
   #peerEnded(): void {
     this.#abandonAll();
-    this.#socket.end();
+    if (!this.#socket.writableEnded) this.#socket.end();
     if (this.#socket.writableLength === 0) this.destroy();
     else this.#socket.once("finish", () => this.destroy());
   }
