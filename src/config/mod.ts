@@ -22,6 +22,7 @@ export {
   printFlagDefault,
 } from "./flags.ts";
 export type { Message } from "./message.ts";
+export { reloadConfig, type Reloaded } from "./reload.ts";
 export { validateConfig } from "./validate.ts";
 export { checkHost, type HostConfig } from "./host.ts";
 export { notBuilt } from "./not_built.ts";

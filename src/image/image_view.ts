@@ -17,20 +17,22 @@ interface Content {
 /** Turns the store's records into images as CRI tells of them. */
 export class ImageView {
   readonly #store: Store;
-  readonly #pinned: readonly string[];
+  readonly #pinned: () => readonly string[];
   readonly #content = new Map<string, Content>();
   /** The store gives the same record until somebody changes its images. */
-  readonly #images = new WeakMap<ImageRecord, Image>();
+  readonly #images = new WeakMap<ImageRecord, { image: Image; pinned: readonly string[] }>();
 
-  constructor(store: Store, pinned: readonly string[]) {
+  /** @param pinned The same list until it has changed. */
+  constructor(store: Store, pinned: () => readonly string[]) {
     this.#store = store;
     this.#pinned = pinned;
   }
 
   /** @throws {CridError} When the image's config or manifest cannot be read. */
   async image(record: ImageRecord): Promise<Image> {
+    const pinned = this.#pinned();
     const known = this.#images.get(record);
-    if (known !== undefined) return known;
+    if (known?.pinned === pinned) return known.image;
     const { size, annotations, config, configJson } = await this.#contentOf(record);
     const repoTags = record.names.filter((name) => !name.includes("@"));
     const repoDigests = repoDigestsOf(record);
@@ -42,12 +44,12 @@ export class ImageView {
       ...imageUser(config.user),
       // What cannot be removed must not be chosen by the kubelet's collection.
       pinned: record.readOnly === true ||
-        isPinned(this.#pinned, [record.id, ...repoTags, ...repoDigests]),
+        isPinned(pinned, [record.id, ...repoTags, ...repoDigests]),
       annotations,
       config,
       configJson,
     };
-    this.#images.set(record, image);
+    this.#images.set(record, { image, pinned });
     return image;
   }
 

@@ -20,8 +20,8 @@ import type { Image, Images, PullIsolates, UnpackLimits } from "./types.ts";
 export interface ImagesOptions {
   readonly store: Store;
   readonly isolates: PullIsolates;
-  /** `pinned_images` of crio.conf, and the pause image. */
-  readonly pinned: readonly string[];
+  /** `pinned_images` of crio.conf, and the pause image; the same list until it has changed. */
+  readonly pinned: () => readonly string[];
   /** For short names of images that are here; without it `docker.io` and `localhost` are tried. */
   readonly registries?: RegistriesFiles;
   readonly limits?: UnpackLimits;

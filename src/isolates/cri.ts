@@ -20,6 +20,7 @@ import { beginRun, endRun } from "./clean_shutdown.ts";
 import type { Installation } from "./messages.ts";
 import { podMetrics } from "./pod_metrics.ts";
 import { hostPortOptions, podOptions, specDefaults } from "./options.ts";
+import { type Given, pinnedImages, putInForce } from "./reload.ts";
 import { openRepairedStore } from "./repair.ts";
 import { writeVersion } from "./version_file.ts";
 import { wipeDue, wipePods } from "./wipe.ts";
@@ -28,6 +29,12 @@ import { startStreams, streamUrls } from "./streams.ts";
 
 /** The running daemon, but for its supervisor. */
 export interface Cri {
+  /**
+   * Takes over what of a configuration can change while pods run.
+   *
+   * @throws {CridError} When its default runtime cannot be used; then nothing has changed.
+   */
+  reload(config: Config): Promise<void>;
   /** Finishes what runs, closes the socket and leaves the containers alone. */
   close(): Promise<void>;
 }
@@ -48,14 +55,16 @@ export async function startCri(
   const cgroups = await createCgroupDriver({ manager: config.runtime.cgroup_manager });
   const due = wipeDue(config, installation.version);
   const storeOpening = openRepairedStore(config);
-  const handlersLoading = loadHandlers({
-    runtimes: config.runtime.runtimes,
-    defaultRuntime: config.runtime.default_runtime,
-    cgroupManager: cgroups.kind,
-    native: installation.native,
-    monitor: installation.monitor,
-    answers: join(crio.runroot, "crid-programs.json"),
-  });
+  const handlersOf = ({ runtime }: Config) =>
+    loadHandlers({
+      runtimes: runtime.runtimes,
+      defaultRuntime: runtime.default_runtime,
+      cgroupManager: cgroups.kind,
+      native: installation.native,
+      monitor: installation.monitor,
+      answers: join(crio.runroot, "crid-programs.json"),
+    });
+  const handlersLoading = handlersOf(config);
   const networkMaking = createNetwork({
     confDir: config.network.network_dir,
     pluginDirs: config.network.plugin_dirs,
@@ -76,10 +85,17 @@ export async function startCri(
     networkMaking,
     handlersLoading,
   ]);
+  const given: Given = {
+    config,
+    handlers: new Map(handlers),
+    specDefaults: specDefaults(config, cgroups),
+    podOptions: podOptions(config, installation),
+    pinned: pinnedImages(config),
+  };
   const images = createImages({
     store,
     isolates,
-    pinned: [config.image.pause_image, ...config.image.pinned_images],
+    pinned: () => given.pinned,
     registries: registriesFiles(config),
     credentials: credentialOptions(config),
     additionalArtifactStores: config.runtime.additional_artifact_stores,
@@ -93,10 +109,10 @@ export async function startCri(
       images,
       network,
       cgroups,
-      handlers,
+      handlers: given.handlers,
       stats,
-      specDefaults: specDefaults(config, cgroups),
-      options: podOptions(config, installation),
+      specDefaults: given.specDefaults,
+      options: given.podOptions,
     }),
   );
   if (crio.internal_wipe) await wipePods(await due, pods, images);
@@ -125,10 +141,10 @@ export async function startCri(
     images,
     runtime: { name: "cri-o", version: installation.version },
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: true },
-    config: () => config,
-    configText: () => printToml(config, { for: "file" }),
+    config: () => given.config,
+    configText: () => printToml(given.config, { for: "file" }),
     streams: streamUrls(streaming, pods),
-    metrics: podMetrics(() => config.stats.included_pod_metrics, pods, stats),
+    metrics: podMetrics(() => given.config.stats.included_pod_metrics, pods, stats),
     pauser: {
       pause: (id) => pods.pauseContainer(id),
       unpause: (id) => pods.unpauseContainer(id),
@@ -137,6 +153,10 @@ export async function startCri(
   log.info(`crid ${installation.version} serves ${config.api.listen}`);
   const rest = resources.move();
   return {
+    async reload(changed) {
+      const handlers = await handlersOf(changed);
+      putInForce(changed, handlers, given, pods, cgroups, installation);
+    },
     async close() {
       await server.close();
       await rest.disposeAsync();

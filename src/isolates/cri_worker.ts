@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Config } from "../config/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
 import { configureWorkerLog, log } from "../observe/mod.ts";
 import { type Cri, startCri } from "./cri.ts";
@@ -30,11 +31,24 @@ self.onmessage = ({ data }: MessageEvent<ToCri>) => {
     case "gone":
       void isolates.gone(data.id);
       break;
+    case "reload":
+      void reload(data.config);
+      break;
     case "stop":
       void stop();
       break;
   }
 };
+
+async function reload(config: Config): Promise<void> {
+  try {
+    await (await cri)?.reload(config);
+    isolates.renewOn(() => registryReads(config));
+    tell({ kind: "reloaded", message: undefined });
+  } catch (error) {
+    tell({ kind: "reloaded", message: errorMessage(error) });
+  }
+}
 
 /** Containers keep running; only what serves them ends. */
 async function stop(): Promise<void> {

@@ -13,6 +13,7 @@ import { openStore, type Store } from "../storage/mod.ts";
 import type { FromCri, ToPull } from "./messages.ts";
 import { SupervisedPullIsolates } from "./pull_isolates.ts";
 import { spawnIsolate } from "./spawn.ts";
+import { pinnedImages } from "./reload.ts";
 
 /** The images of a store without a daemon: the locks on disk order it with one that runs. */
 export interface LocalImages extends AsyncDisposable {
@@ -53,9 +54,10 @@ export async function openLocalImages(
   stack.defer(() => Deno.remove(scratch, { recursive: true }));
   const isolates = startedHere(config, version, [...archives, scratch]);
   stack.use(isolates);
+  const pinned = pinnedImages(config);
   const options = {
     store,
-    pinned: [image.pause_image, ...image.pinned_images],
+    pinned: () => pinned,
     registries: registriesFiles(config),
     credentials: credentialOptions(config),
     additionalArtifactStores: config.runtime.additional_artifact_stores,

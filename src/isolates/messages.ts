@@ -32,6 +32,8 @@ export type ToCri =
   | { readonly kind: "isolate"; readonly id: number; readonly port: MessagePort }
   /** An isolate of a pull has died by itself. */
   | { readonly kind: "gone"; readonly id: number }
+  /** The configuration that counts from now on, but for what only a start can change. */
+  | { readonly kind: "reload"; readonly config: Config }
   | { readonly kind: "stop" };
 
 /** From `cri` to the supervisor. */
@@ -42,6 +44,8 @@ export type FromCri =
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "need"; readonly id: number; readonly role: PullRole }
   | { readonly kind: "release"; readonly id: number }
+  /** `message` says why the configuration stays as it was. */
+  | { readonly kind: "reloaded"; readonly message: string | undefined }
   | { readonly kind: "stopped" };
 
 /** From the supervisor to an isolate of a pull. */

@@ -1,7 +1,7 @@
-import type { Config } from "../config/mod.ts";
+import { type Config, printToml, type Reloaded } from "../config/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
 import { releaseFreeMemory, releaseLargeBlocks } from "../linux/mod.ts";
-import { log, logForWorker, type WorkerLog } from "../observe/mod.ts";
+import { log, logForWorker, setLogLevel, type WorkerLog } from "../observe/mod.ts";
 import type { FromCri, Installation, PullRole, ToCri, ToPull } from "./messages.ts";
 import { releaseAbandonedLocks } from "../storage/mod.ts";
 import { storeOptions } from "./options.ts";
@@ -27,14 +27,22 @@ const SHUTDOWN_MS = 30_000;
  *
  * @returns The exit code.
  */
-export async function supervise(config: Config, installation: Installation): Promise<number> {
+export async function supervise(
+  config: Config,
+  installation: Installation,
+  reload: Reload,
+): Promise<number> {
   releaseLargeBlocks();
-  using supervisor = new Supervisor(config, installation);
+  using supervisor = new Supervisor(config, installation, reload);
   return await supervisor.run();
 }
 
+/** Reads the configuration again: those keys of the running one change that can. */
+export type Reload = (running: Config) => Promise<Reloaded>;
+
 class Supervisor implements Disposable {
-  readonly #config: Config;
+  #config: Config;
+  readonly #reload: Reload;
   readonly #installation: Installation;
   readonly #pullers = new Map<number, Worker>();
   readonly #service: ServiceManager;
@@ -47,12 +55,17 @@ class Supervisor implements Disposable {
   #failures = 0;
   #memoryTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #onSignal = () => this.#stop();
-  /** Without a listener it would end the daemon, and `systemctl reload` sends it. */
-  readonly #onReload = () =>
-    log.warn("SIGHUP: this release cannot reload its configuration; restart crid to apply it");
+  /** One after the other. */
+  #reloading: Promise<void> = Promise.resolve();
+  /** What `cri` has not answered yet. */
+  #applied: PromiseWithResolvers<void> | undefined;
+  readonly #onReload = () => {
+    this.#reloading = this.#reloading.then(() => this.#reloadConfig());
+  };
 
-  constructor(config: Config, installation: Installation) {
+  constructor(config: Config, installation: Installation, reload: Reload) {
     this.#config = config;
+    this.#reload = reload;
     this.#installation = installation;
     this.#service = new ServiceManager(
       serviceEnvironment(Deno.env, Deno.pid),
@@ -64,6 +77,7 @@ class Supervisor implements Disposable {
     Deno.addSignalListener("SIGTERM", this.#onSignal);
     Deno.addSignalListener("SIGINT", this.#onSignal);
     Deno.addSignalListener("SIGHUP", this.#onReload);
+    log.info("Registered SIGHUP reload watcher");
     this.#startCri();
     return await this.#exit.promise;
   }
@@ -111,13 +125,36 @@ class Supervisor implements Disposable {
       case "release":
         this.#release(message.id);
         break;
+      case "reloaded":
+        if (message.message === undefined) this.#applied?.resolve();
+        else this.#applied?.reject(new Error(message.message));
+        break;
       case "stopped":
         this.#exit.resolve(0);
         break;
     }
   }
 
+  /** All of it or nothing: what is wrong with the files leaves everything as it was. */
+  async #reloadConfig(): Promise<void> {
+    log.info("Reloading configuration");
+    try {
+      const { config, changes } = await this.#reload(this.#config);
+      this.#applied = Promise.withResolvers();
+      this.#toCri({ kind: "reload", config });
+      await this.#applied.promise;
+      this.#config = config;
+      for (const change of changes) log.info(change);
+      setLogLevel({ level: config.runtime.log_level, filter: config.runtime.log_filter });
+      log.info("Configuration reload completed");
+      log.info(`Current crid configuration:\n${printToml(config, { for: "log" })}`);
+    } catch (error) {
+      log.error(`Unable to reload configuration: ${errorMessage(error)}`);
+    }
+  }
+
   #restartCri(why: string): void {
+    this.#applied?.reject(new Error(`the cri isolate has died (${why})`));
     this.#cri?.terminate();
     this.#cri = undefined;
     this.#releaseAll();

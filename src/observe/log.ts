@@ -135,6 +135,20 @@ export function configureLog({ level, format, filter, file }: LogOptions): void 
 }
 
 /**
+ * Changes what this isolate logs, and leaves where and how as it is.
+ *
+ * @throws {Error} for a level or filter that is none.
+ */
+export function setLogLevel(
+  { level, filter }: Pick<LogOptions, "level" | "filter">,
+): void {
+  Logger.configure({
+    level: parseLevel(level),
+    filter: filter === "" ? undefined : parseFilter(filter),
+  });
+}
+
+/**
  * What a Worker needs to log as this isolate does. Lines go straight to standard error from every
  * isolate, but a file is written by the main isolate alone: transfer `port` when it is there.
  */

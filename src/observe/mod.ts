@@ -16,5 +16,6 @@ export {
   type LogOptions,
   parseFilter,
   parseLevel,
+  setLogLevel,
 } from "./log.ts";
 export type { LogSink, WorkerLog } from "./log_sink.ts";

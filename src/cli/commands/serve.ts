@@ -1,16 +1,21 @@
 import {
   checkHost,
+  type Config,
+  loadConfig,
   type LoadedConfig,
   type Message,
   notBuilt,
   overrideText,
   printToml,
+  reloadConfig,
+  type Reloaded,
   validateConfig,
 } from "../../config/mod.ts";
 import { log } from "../../observe/mod.ts";
 import { UsageError } from "../arguments.ts";
 import { buildInfo } from "../build_info.ts";
 import type { Command } from "../command.ts";
+import { hostDefaults } from "../host_defaults.ts";
 
 /** `crid` without a command: the daemon. */
 export const SERVE: Command = {
@@ -35,9 +40,24 @@ export const SERVE: Command = {
     logMessages(messages);
     logConfig({ ...loaded, config });
     const { serve } = await daemon;
-    return await serve(config, version);
+    const reload = (running: Config) => readAgain(running, loaded);
+    return await serve(config, version, reload);
   },
 };
+
+/**
+ * Reads the files again, without flags and variables but those that name the files: as in CRI-O, what
+ * they have set gives way to the files for keys that a reload takes.
+ */
+async function readAgain(running: Config, { overrides }: LoadedConfig): Promise<Reloaded> {
+  const files = overrides.filter(({ flag }) => ["config", "config-dir"].includes(flag.name));
+  const host = await hostDefaults(Deno.env.toObject());
+  const fresh = await loadConfig({ flags: files, env: {}, host });
+  logMessages(fresh.messages);
+  const { config, messages } = await checkHost(fresh.config, Deno.env.get("PATH") ?? "");
+  logMessages(messages);
+  return reloadConfig(running, config);
+}
 
 /** Joining a mount namespace takes a process without threads, which crid is not when it starts. */
 function warnOfNamespace(): void {

@@ -85,7 +85,7 @@ export async function makePullNode(options: NodeOptions = {}): Promise<PullNode>
   const images = createImages({
     store,
     isolates,
-    pinned: [],
+    pinned: () => [],
     registries: registryOptions.registries,
     ...limits === undefined ? {} : { limits },
   });

@@ -13,6 +13,8 @@ import type {
 } from "../../../src/image/types.ts";
 import type { ImageRecord, NewImage, Store, UnpackedLayer } from "../../../src/storage/mod.ts";
 
+const PINNED = ["*pinned*"];
+
 const sha = (bytes: Uint8Array | string) =>
   "sha256:" + createHash("sha256").update(bytes).digest("hex");
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -157,7 +159,7 @@ class World {
           return Promise.resolve({ ...unpacker, [Symbol.dispose]: () => void this.leases-- });
         },
       },
-      pinned: ["*pinned*"],
+      pinned: () => PINNED,
     });
   }
 
