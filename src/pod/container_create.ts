@@ -1,7 +1,7 @@
 import { basename, dirname, join, normalize } from "@std/path";
 import { CridError, errorMessage } from "../failure/mod.ts";
 import type { Image } from "../image/mod.ts";
-import { buildSpec, createContainer, deleteContainer } from "../oci/mod.ts";
+import { buildSpec, createContainer, deleteContainer, forgetMonitor } from "../oci/mod.ts";
 import type { InternalMount, SecurityContext } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import { makeAccessible } from "./accessible.ts";
@@ -18,6 +18,7 @@ import { mountImageVolumes, releaseImageVolumes } from "./image_volumes.ts";
 import { monitorPlacer } from "./monitor_cgroup.ts";
 import { containerName, newId } from "./names.ts";
 import { namespaceRefs } from "./namespace_refs.ts";
+import { processEnd } from "./process_end.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { checkLabels } from "./sandbox_config.ts";
 import { noSecurityContext } from "./security_context.ts";
@@ -143,6 +144,11 @@ export async function makeContainer(
     await writeFileAtomic(join(runDir, "config.json"), spec);
     await writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
     if (logPath !== "") await prepareLog(logPath);
+    unwind.add("exit file", async () => {
+      // The last thing that the monitor does is to write it.
+      await processEnd(container.monitor);
+      await forgetMonitor(options, id);
+    });
     unwind.add("cgroup", () => removeCgroup(context, pod.cgroupParent, id));
     unwind.add("runtime container", () => deleteContainer(handler, id));
     const created = await createContainer({

@@ -70,7 +70,8 @@ insecure = true
   afterEach(async () => {
     disks.enough();
     await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
+    const own = PLACES.map((place) => `mount ${crid.node[place]}`);
+    assert.deepEqual((await crid.leftovers()).filter((left) => !own.includes(left)), []);
   });
 
   for (const [call, place, resource] of WRITES) {
