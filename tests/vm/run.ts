@@ -21,7 +21,7 @@ jobs (default smoke):
   integration   integration tests to which a node makes a difference; --set PATHS='FILE...'
   critest       critest; --set FOCUS=RE, --set SKIP=RE, --set PARALLEL=N, --set RPC_TIMEOUT=180s,
                 --set MANAGERS='systemd cgroupfs', --set RUNTIMES='crun runc' for each with each
-  selinux       labels of containers, processes and mounts; with --suite trixie --lsm selinux
+  selinux       labels of processes; with --suite trixie --lsm selinux
   shell         a script of yours, --script FILE, with the functions of tests/vm/jobs/node.sh
 
 options:
