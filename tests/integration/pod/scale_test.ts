@@ -49,11 +49,14 @@ describe(`a node that has had ${PODS} pods`, () => {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     const later = await inventory(crid);
-    // The runtime's pool of threads breathes.
+    // The pool of threads breathes with the load; what leaks leaks with every pod.
     const { threads: _, ...counts } = later;
     const { threads, ...expected } = earlier;
     assert.deepEqual(counts, expected);
-    assert.ok(later["threads"]! <= threads! + 4, `${later["threads"]} threads, ${threads} before`);
+    assert.ok(
+      later["threads"]! < threads! + PODS / 2,
+      `${later["threads"]} threads, ${threads} before`,
+    );
     assert.deepEqual(await crid.leftovers(), []);
   });
 });
