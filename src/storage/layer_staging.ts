@@ -141,6 +141,8 @@ export class StagedLayer implements LayerStaging {
   /** A crash from here to the saved record leaves files without a record: garbage, nothing worse. */
   #publish({ home, records }: LayerPlace, below: LayerAt | undefined, trash: LayerTrash): void {
     const { driver } = this.#store.paths;
+    // Files without a record may be at its place, left by such a crash or a full disk.
+    driver.forgetLayer(home, this.id);
     trash.in(`${home}/tempdirs`).take(driver.directory(home, this.id));
     driver.publishLayer(this.#directory, home, this.id, below);
     fs.chmodSync(this.paths.tarSplit, 0o600);

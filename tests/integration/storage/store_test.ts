@@ -97,6 +97,17 @@ describe("a store", () => {
     assert.equal(fixture.json("overlay-layers", "layers.json").length, 1);
   });
 
+  it("replaces files that have lost their record, and their short name", async () => {
+    await putLayer(fixture.store, undefined, sha256(BASE), gzipSync(BASE));
+    Deno.writeTextFileSync(fixture.graph("overlay-layers", "layers.json"), "[]");
+    await putLayer(fixture.store, undefined, sha256(BASE), gzipSync(BASE));
+    const link = Deno.readTextFileSync(fixture.graph("overlay", sha256(BASE).slice(7), "link"));
+    assert.deepEqual(
+      Array.from(Deno.readDirSync(fixture.graph("overlay", "l")), ({ name }) => name),
+      [link],
+    );
+  });
+
   it("makes, mounts, unmounts and deletes a container without leaving a trace", async () => {
     const { image } = await putImage(fixture.store, NAME, [BASE, TOP]);
     const id = containerId("a");
