@@ -43,7 +43,7 @@ export async function checkHost(config: Config, searchPath: string): Promise<Hos
 }
 
 function refuseUnbuiltDrivers({ crio }: Config): void {
-  if (!["overlay", "overlay2", "vfs"].includes(crio.storage_driver)) {
+  if (!["overlay", "overlay2", "btrfs", "vfs"].includes(crio.storage_driver)) {
     throw new CridError(
       "unimplemented",
       `storage_driver = ${JSON.stringify(crio.storage_driver)} is not built in this release: set ` +

@@ -13,6 +13,13 @@ export { AT_FDCWD, closeOnExec, Fd, open, openAt, OpenFlag, pathOf, syncFileSyst
 export { type FileStat, lstatAt, lstatIfThere, mountId, stat, statFd } from "./stat.ts";
 export { type FileSystemInfo, FsMagic, statfs } from "./statfs.ts";
 export {
+  createSubvolume,
+  deleteSubvolume,
+  isBtrfs,
+  isSubvolume,
+  snapshotSubvolume,
+} from "./btrfs.ts";
+export {
   cloneMount,
   mapMountIds,
   MAX_MOUNT_DATA,

@@ -1,4 +1,5 @@
 import { CridError } from "../failure/mod.ts";
+import { btrfsDriver } from "./btrfs_driver.ts";
 import { leavesHome } from "./options.ts";
 import { overlayDriver } from "./overlay_driver.ts";
 import type { MountedLayer, OverlayMount } from "./overlay_mount.ts";
@@ -14,7 +15,7 @@ export interface LayerAt {
 
 /** How layers are kept on the disk, and how one with all that is below it becomes a tree of files. */
 export interface GraphDriver {
-  readonly name: "overlay" | "vfs";
+  readonly name: "overlay" | "vfs" | "btrfs";
   /** Makes a home. Needs storage.lock. */
   makeHome(home: string): void;
   /** Makes sure that a home is as it has to be for what is mounted in it. Needs storage.lock. */
@@ -62,8 +63,9 @@ export interface GraphDriver {
 export function graphDriver({ driver, graphRoot, options }: StoreOptions): GraphDriver {
   if (driver === "overlay" || driver === "overlay2") return overlayDriver(leavesHome(options));
   if (driver === "vfs") return vfsDriver();
-  const why = driver === "btrfs" || driver === "zfs"
-    ? `crid does not make ${driver} volumes; overlay works on ${driver}, too`
+  if (driver === "btrfs") return btrfsDriver();
+  const why = driver === "zfs"
+    ? "its volumes are made by programs and a kernel module of its own; overlay works on zfs, too"
     : "there is no such driver";
   throw new CridError(
     "unimplemented",

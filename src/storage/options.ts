@@ -17,8 +17,11 @@ export interface OverlayOptions {
  * others are promises to whoever shares the disk.
  */
 const REFUSED = new Set(["mount_program", "force_mask", "use_composefs", "size", "inodes"]);
-/** Without effect, because what they allow to fail does not fail for root. */
-const NEEDLESS = new Set(["ignore_chown_errors"]);
+/**
+ * Without effect: what the first allows to fail does not fail for root, and the second is about sizes
+ * of containers, which crid does not limit.
+ */
+const NEEDLESS = new Set(["ignore_chown_errors", "min_space"]);
 
 /**
  * Reads options of the form `overlay.<key>=<value>` (also `.key=value` and `overlay2.`).
@@ -76,7 +79,7 @@ export function leavesHome(options: readonly string[]): OverlayOptions["home"] {
 }
 
 /** An option: its key and its value. */
-const OPTION = /^(?:overlay2?|vfs)?\.?([a-z_-]+)=(.*)$/;
+const OPTION = /^(?:overlay2?|vfs|btrfs)?\.?([a-z_-]+)=(.*)$/;
 
 function isAdditionalStore(key: string | undefined): boolean {
   return key === "imagestore" || key === "additionalimagestore";

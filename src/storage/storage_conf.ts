@@ -15,7 +15,8 @@ const DEFAULTS: StoreOptions = {
   options: [],
 };
 
-/** Members of `[storage.options.overlay]` (and, as fallback, of `[storage.options]`) that are options. */
+/** Members of `[storage.options.<driver>]` (and, as fallback, of `[storage.options]`) that are options. */
+const BTRFS_KEYS = ["min_space", "size"] as const;
 const OVERLAY_KEYS = [
   "mountopt",
   "mount_program",
@@ -58,7 +59,6 @@ export function parseStorageConf(content: string, path: string): StoreOptions {
   }
   const storage = table(document["storage"]);
   const options = table(storage["options"]);
-  const overlay = table(options["overlay"]);
   const string = (key: string, fallback: string) => {
     const value = storage[key];
     if (value === undefined || value === "") return fallback;
@@ -66,18 +66,20 @@ export function parseStorageConf(content: string, path: string): StoreOptions {
     throw new CridError("invalid_argument", `read ${path}: storage.${key} is no string`);
   };
   const driver = string("driver", DEFAULTS.driver);
+  const kind = driver === "btrfs" ? driver : "overlay";
+  const own = table(options[kind]);
   return {
     graphRoot: string("graphroot", DEFAULTS.graphRoot),
     runRoot: string("runroot", DEFAULTS.runRoot),
     driver,
     imageStore: string("imagestore", DEFAULTS.imageStore),
     options: [
-      ...OVERLAY_KEYS.flatMap((key) => {
-        const value = overlay[key] ?? options[key];
-        return value === undefined || value === "" ? [] : [`overlay.${key}=${value}`];
+      ...(kind === "btrfs" ? BTRFS_KEYS : OVERLAY_KEYS).flatMap((key) => {
+        const value = own[key] ?? options[key];
+        return value === undefined || value === "" ? [] : [`${kind}.${key}=${value}`];
       }),
       ...paths(options["additionalimagestores"], path)
-        .map((store) => `${driver === "vfs" ? driver : "overlay"}.imagestore=${store}`),
+        .map((store) => `${driver}.imagestore=${store}`),
     ],
   };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { errorMessage } from "../failure/mod.ts";
-import { isErrno, OfdLock, statFd } from "../linux/mod.ts";
+import { deleteSubvolume, isErrno, isSubvolume, OfdLock, statFd } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
 
 const LOCK = "lock-";
@@ -64,7 +64,7 @@ export class TempDir implements AsyncDisposable {
     if (this.#gone) return;
     this.#gone = true;
     try {
-      if (await removeTree(this.path)) removeQuietly(this.#lockPath);
+      if (await removeTempTree(this.path)) removeQuietly(this.#lockPath);
     } finally {
       this.#lock[Symbol.dispose]();
     }
@@ -86,7 +86,7 @@ export async function removeStaleTempDirs(root: string): Promise<void> {
     const lockPath = `${root}/${LOCK}${name}`;
     using lock = OfdLock.tryAcquire(lockPath, "write");
     if (lock === undefined) continue;
-    if (await removeTree(`${root}/${DIRECTORY}${name}`)) fs.rmSync(lockPath, { force: true });
+    if (await removeTempTree(`${root}/${DIRECTORY}${name}`)) fs.rmSync(lockPath, { force: true });
   }
 }
 
@@ -100,12 +100,30 @@ function staleNames(root: string): Set<string> {
   return names;
 }
 
+/** Layers of btrfs in it go at once. */
+async function removeTempTree(path: string): Promise<boolean> {
+  if (fs.existsSync(path)) {
+    for (const name of fs.readdirSync(path)) removeIfSubvolume(`${path}/${name}`);
+  }
+  return await removeTree(path);
+}
+
+/** A subvolume that has others in it is left to whoever deletes it file by file. */
+function removeIfSubvolume(path: string): void {
+  try {
+    if (isSubvolume(path)) deleteSubvolume(path);
+  } catch (error) {
+    log.debug(`delete the subvolume ${path}: ${errorMessage(error)}`);
+  }
+}
+
 /**
  * Deletes a tree, in a thread. A failure is logged: what is left is found by the next clean-up.
  *
  * @returns Whether it is gone.
  */
 export async function removeTree(path: string): Promise<boolean> {
+  removeIfSubvolume(path);
   try {
     await Deno.remove(path, { recursive: true });
     return true;

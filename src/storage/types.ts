@@ -13,7 +13,7 @@ export interface StoreOptions {
   readonly graphRoot: string;
   /** Root of what must not survive a reboot, `/run/containers/storage`. */
   readonly runRoot: string;
-  /** The graph driver: `overlay` or `vfs`. */
+  /** The graph driver: `overlay`, `btrfs` or `vfs`. */
   readonly driver: string;
   /** A separate root for images, or `""`. */
   readonly imageStore: string;

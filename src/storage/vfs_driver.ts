@@ -1,116 +1,19 @@
 import * as fs from "node:fs";
-import { CridError } from "../failure/mod.ts";
-import { isErrno, lgetxattr, lremovexattr, lstatIfThere, run } from "../linux/mod.ts";
-import type { GraphDriver, LayerAt } from "./graph_driver.ts";
-import { shiftOwners } from "./id_maps.ts";
+import type { GraphDriver } from "./graph_driver.ts";
+import { BASE_MODE, copyTree, treeDriver } from "./tree_driver.ts";
 
-/** Mode of the root directory of a layer without parent. */
-const BASE_MODE = 0o555;
-const OPAQUE_XATTR = "trusted.overlay.opaque";
-/** A copy of a whole root file system takes its time. */
-const COPY_MS = 30 * 60_000;
-
-/** Every layer is a whole tree, a copy of the one below with its own changes: slow, and works everywhere. */
+/** Trees are copied file by file: slow, and works everywhere. */
 export function vfsDriver(): GraphDriver {
-  const directory = (home: string, id: string) => `${home}/dir/${id}`;
-  return {
+  return treeDriver({
     name: "vfs",
-    directory,
-    content: directory,
-    names: (home) => fs.readdirSync(`${home}/dir`),
-    makeHome: (home) => void fs.mkdirSync(`${home}/dir`, { recursive: true, mode: 0o700 }),
-    keepHome: () => {},
+    folder: "dir",
+    checkHome: () => {},
+    async begin(tree, below) {
+      fs.mkdirSync(tree, { mode: 0o700 });
+      if (below === undefined) fs.chmodSync(tree, BASE_MODE);
+      else await copyTree(below, tree);
+    },
+    forget: () => {},
     leaveHome: () => {},
-    tidyHome: () => {},
-    async prepareLayer(staged, below) {
-      const diff = `${staged}/diff`;
-      const tree = `${staged}/tree`;
-      await copyBelow(below === undefined ? undefined : await below(), tree);
-      applyWhiteouts(diff, tree);
-      const { mode, uid, gid } = fs.statSync(tree);
-      await copyTree(diff, tree);
-      // An archive's entry for the root changes nothing.
-      fs.chownSync(tree, uid, gid);
-      fs.chmodSync(tree, mode & 0o7777);
-    },
-    publishLayer: (staged, home, id) => fs.renameSync(`${staged}/tree`, directory(home, id)),
-    async makeContainerLayer(home, id, below, maps) {
-      const tree = directory(home, id);
-      try {
-        await copyBelow(below, tree);
-        if (maps !== undefined) shiftOwners(tree, maps);
-      } catch (error) {
-        fs.rmSync(tree, { recursive: true, force: true });
-        throw error;
-      }
-    },
-    forgetLayer: () => {},
-    mount: ({ content }) => content,
-    isMounted: () => false,
-    unmount: () => {},
-  };
-
-  async function copyBelow(below: LayerAt | undefined, tree: string): Promise<void> {
-    fs.mkdirSync(tree, { mode: 0o700 });
-    if (below !== undefined) return await copyTree(directory(below.home, below.id), tree);
-    fs.chmodSync(tree, BASE_MODE);
-  }
-}
-
-/** Copies all of a tree into another one, with everything that the files have; blocks are shared if possible. */
-async function copyTree(from: string, to: string): Promise<void> {
-  const flags = ["--archive", "--reflink=auto", "--remove-destination"];
-  const { code, stderr } = await run("cp", [...flags, "--", `${from}/.`, to], {
-    timeoutMs: COPY_MS,
   });
-  if (code === 0) return;
-  const said = typeof stderr === "string" ? stderr : new TextDecoder().decode(stderr);
-  throw new CridError(
-    /No space left|Disk quota/.test(said) ? "resource_exhausted" : "internal",
-    `copy ${from} to ${to}: ${said.trim()}`,
-  );
-}
-
-/**
- * Removes from `tree` what a layer hides or replaces by something of another kind, and from the layer's
- * files the marks that say so.
- */
-function applyWhiteouts(diff: string, tree: string): void {
-  if (lgetxattr(diff, OPAQUE_XATTR) !== undefined) {
-    lremovexattr(diff, OPAQUE_XATTR);
-    for (const name of entries(tree)) remove(`${tree}/${name}`);
-  }
-  for (const entry of fs.readdirSync(diff, { withFileTypes: true })) {
-    const [from, to] = [`${diff}/${entry.name}`, `${tree}/${entry.name}`];
-    if (isWhiteout(from)) {
-      fs.rmSync(from);
-      remove(to);
-    } else if (entry.isDirectory()) {
-      if (!isDirectory(to)) remove(to);
-      applyWhiteouts(from, to);
-    } else if (isDirectory(to)) remove(to);
-  }
-}
-
-function isWhiteout(path: string): boolean {
-  const file = lstatIfThere(path);
-  return file !== undefined && (file.mode & fs.constants.S_IFMT) === fs.constants.S_IFCHR &&
-    file.rdevMajor === 0 && file.rdevMinor === 0;
-}
-
-function remove(path: string): void {
-  fs.rmSync(path, { recursive: true, force: true });
-}
-
-function isDirectory(path: string): boolean {
-  return fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-function entries(directory: string): readonly string[] {
-  try {
-    return fs.readdirSync(directory);
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return [];
-    throw error;
-  }
 }

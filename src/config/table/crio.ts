@@ -35,8 +35,8 @@ export const CRIO = {
     aliases: ["s"],
     env: ["CONTAINER_STORAGE_DRIVER"],
     doc: 'Storage driver. The default comes from storage.conf (driver); "" means that value too. ' +
-      "crid serves with overlay, and with vfs, which copies whole trees, where the kernel or the " +
-      "file system cannot overlay.",
+      "crid serves with overlay; with btrfs, where the storage root is on that file system; and " +
+      "with vfs, which copies whole trees, where the kernel or the file system cannot overlay.",
   },
   storage_option: {
     type: "list",

@@ -2,8 +2,15 @@ import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { isCode } from "../../../src/failure/mod.ts";
-import { mountsBelow } from "../../../src/linux/mod.ts";
+import {
+  createSubvolume,
+  isSubvolume,
+  mountsBelow,
+  statfs,
+  syncFileSystem,
+} from "../../../src/linux/mod.ts";
 import { checkStore, exportLayer, openStore } from "../../../src/storage/mod.ts";
+import { BtrfsDisk, hasBtrfs } from "./btrfs_disk.ts";
 import { FixtureStore, putImage } from "./fixture_store.ts";
 import { entry, pax, tarOf } from "./tar_bytes.ts";
 
@@ -55,13 +62,28 @@ async function listing(root: string): Promise<string> {
   return lines.replace(/^(opq d \S+ \S+) \S+/m, "$1").replace(/^(etc\/two .*) \d$/m, "$1");
 }
 
-describe("a store with the vfs driver", () => {
+interface TreeDriver {
+  readonly driver: string;
+  readonly folder: string;
+  /** Where stores with it can be; the usual place if not given. */
+  readonly disk?: () => Promise<BtrfsDisk>;
+}
+
+/** Only the graph root is on the disk: podman wants its run root's path to be short. */
+function createOn(disk: BtrfsDisk | undefined, driver: string): Promise<FixtureStore> {
+  return FixtureStore.create({ driver, ...disk && { graphRoot: join(disk.path, "graph") } });
+}
+
+function storeOfTrees({ driver, folder, disk: makeDisk }: TreeDriver): void {
   let fixture: FixtureStore;
+  let disk: BtrfsDisk | undefined;
   beforeEach(async () => {
-    fixture = await FixtureStore.create({ driver: "vfs" });
+    disk = await makeDisk?.();
+    fixture = await createOn(disk, driver);
   });
   afterEach(async () => {
     await fixture[Symbol.asyncDispose]();
+    await disk?.[Symbol.asyncDispose]();
   });
 
   it("has the trees that overlay shows, and archives to the byte", async () => {
@@ -71,7 +93,7 @@ describe("a store with the vfs driver", () => {
     assert.deepEqual(ours.layerIds, theirs.layerIds);
     const path = await overlay.store.mountImage(theirs.image.id);
     const tree = await fixture.store.mountImage(ours.image.id);
-    assert.equal(tree, fixture.graph("vfs/dir", ours.layerIds[2]!));
+    assert.equal(tree, fixture.graph(driver, folder, ours.layerIds[2]!));
     assert.equal(await listing(tree), await listing(path));
     assert.equal(Deno.readTextFileSync(join(tree, "etc/two")), "1", "links do not lead back");
     await overlay.store.unmountImage(theirs.image.id);
@@ -102,7 +124,7 @@ describe("a store with the vfs driver", () => {
     assert.deepEqual(await checkStore(fixture.store, { depth: "full" }), []);
     await fixture.podman(["rmi", NAME]);
     assert.deepEqual(await fixture.store.images(), []);
-    assert.deepEqual(fixture.json("vfs-layers/layers.json"), []);
+    assert.deepEqual(fixture.json(`${driver}-layers/layers.json`), []);
   });
 
   it("gives a container a tree of its own, and takes all of it away", async () => {
@@ -135,16 +157,76 @@ describe("a store with the vfs driver", () => {
     });
     assert.deepEqual([...Deno.readDirSync(await fixture.store.mountContainer(empty))], []);
     await fixture.store.deleteContainer(empty);
-    Deno.mkdirSync(fixture.graph("vfs/dir", "0".repeat(64)));
+    Deno.mkdirSync(fixture.graph(driver, folder, "0".repeat(64)));
     await fixture.store.collectGarbage();
     await fixture.store.deleteImage(image.id);
-    assert.deepEqual([...Deno.readDirSync(fixture.graph("vfs/dir"))], []);
-    assert.deepEqual([...Deno.readDirSync(fixture.graph("vfs/tempdirs"))], []);
+    assert.deepEqual([...Deno.readDirSync(fixture.graph(driver, folder))], []);
+    assert.deepEqual([...Deno.readDirSync(fixture.graph(driver, "tempdirs"))], []);
+  });
+}
+
+describe("a store with the vfs driver", () => storeOfTrees({ driver: "vfs", folder: "dir" }));
+
+// Where the kernel has no btrfs, or no loop devices, nothing of it can be tried.
+describe("a store with the btrfs driver", { ignore: !hasBtrfs() }, () => {
+  storeOfTrees({ driver: "btrfs", folder: "subvolumes", disk: () => BtrfsDisk.create() });
+
+  it("keeps layers as subvolumes that share their blocks", async () => {
+    await using disk = await BtrfsDisk.create();
+    await using fixture = await createOn(disk, "btrfs");
+    const big = tarOf(entry("big", "x".repeat(8 << 20)));
+    const { image, layerIds } = await putImage(fixture.store, NAME, [big, ...LAYERS]);
+    for (const id of layerIds) {
+      assert.ok(isSubvolume(fixture.graph("btrfs/subvolumes", id)));
+    }
+    await syncFileSystem(disk.path);
+    const before = statfs(disk.path).free;
+    for (const digit of "abcdef") {
+      const id = digit.repeat(64);
+      await fixture.store.createContainer({ id, names: [id], image: image.id, metadata: "{}" });
+      const rootfs = await fixture.store.mountContainer(id);
+      assert.equal(Deno.statSync(join(rootfs, "big")).size, 8 << 20);
+    }
+    await syncFileSystem(disk.path);
+    assert.ok(before - statfs(disk.path).free < 4 << 20, "containers copy nothing");
+  });
+
+  it("takes away a container that has subvolumes of its own", async () => {
+    await using disk = await BtrfsDisk.create();
+    await using fixture = await createOn(disk, "btrfs");
+    const { image } = await putImage(fixture.store, NAME, LAYERS);
+    const id = "a".repeat(64);
+    await fixture.store.createContainer({ id, names: ["a"], image: image.id, metadata: "{}" });
+    const rootfs = await fixture.store.mountContainer(id);
+    createSubvolume(join(rootfs, "inner"));
+    Deno.writeTextFileSync(join(rootfs, "inner/file"), "x");
+    await fixture.store.deleteContainer(id);
+    assert.equal([...Deno.readDirSync(fixture.graph("btrfs/subvolumes"))].length, LAYERS.length);
+  });
+});
+
+describe("the btrfs driver on another file system", () => {
+  it("is refused, and the message says what to set", async () => {
+    const root = await Deno.makeTempDir({ prefix: "crid-no-btrfs-", dir: "/dev/shm" });
+    try {
+      await assert.rejects(
+        openStore({
+          graphRoot: join(root, "graph"),
+          runRoot: join(root, "run"),
+          driver: "btrfs",
+          imageStore: "",
+          options: [],
+        }),
+        (error) => isCode(error, "failed_precondition") && /set storage_driver/.test(error.message),
+      );
+    } finally {
+      await Deno.remove(root, { recursive: true });
+    }
   });
 });
 
 describe("a store with a driver that crid does not have", () => {
-  for (const driver of ["btrfs", "zfs", "aufs"]) {
+  for (const driver of ["zfs", "aufs"]) {
     it(`is refused, and the message says what to set: ${driver}`, async () => {
       await assert.rejects(
         openStore({
