@@ -41,7 +41,13 @@ export type SigstoreTrust =
     readonly oidcIssuer: string;
     readonly subjectEmail: string;
   }
-  | { readonly kind: "pki" };
+  | {
+    readonly kind: "pki";
+    readonly roots: Material;
+    readonly intermediates: Material | undefined;
+    readonly subjectEmail: string | undefined;
+    readonly subjectHostname: string | undefined;
+  };
 
 type Json = Record<string, unknown>;
 
@@ -122,16 +128,32 @@ function parseTrust(json: Json, where: string): SigstoreTrust {
       subjectEmail: required(fulcio, "subjectEmail", at),
     };
   }
-  if (json.pki !== undefined) {
-    members(json.pki, `${where}: pki`, [
-      ...["caRootsPath", "caRootsData", "caIntermediatesPath", "caIntermediatesData"],
-      ...["subjectEmail", "subjectHostname"],
-    ]);
-    return { kind: "pki" };
-  }
+  if (json.pki !== undefined) return parsePki(json.pki, `${where}: pki`);
   const keys = materials(json, KEYS);
   if (keys === undefined || keys.length === 0) throw new Error(`${where}: there is no key`);
   return { kind: "keys", keys };
+}
+
+function parsePki(value: unknown, where: string): SigstoreTrust {
+  const between = ["caIntermediatesPath", "caIntermediatesData"] as const;
+  const pki = members(value, where, [
+    ...["caRootsPath", "caRootsData", ...between, "subjectEmail", "subjectHostname"],
+  ]);
+  const [roots] = materials(pki, ["caRootsPath", "caRootsData"]) ?? [];
+  if (roots === undefined) {
+    throw new Error(`${where} needs exactly one of caRootsPath, caRootsData`);
+  }
+  const hasBetween = between.some((name) => pki[name] !== undefined);
+  const [intermediates] = hasBetween ? materials(pki, between) ?? [] : [];
+  if (hasBetween && intermediates === undefined) {
+    throw new Error(`${where}: more than one of ${between.join(", ")}`);
+  }
+  const [subjectEmail, subjectHostname] = (["subjectEmail", "subjectHostname"] as const)
+    .map((name) => pki[name] === undefined ? undefined : required(pki, name, where));
+  if (subjectEmail === undefined && subjectHostname === undefined) {
+    throw new Error(`${where} needs subjectEmail, subjectHostname or both`);
+  }
+  return { kind: "pki", roots, intermediates, subjectEmail, subjectHostname };
 }
 
 /** The one of these members that is there; `undefined` when none is, or more than one. */

@@ -1,6 +1,12 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { sha256 } from "../digest.ts";
+import {
+  alternativeNames,
+  type Certificate,
+  parseCertificates,
+  verifyChain,
+} from "./certificate_chain.ts";
 import { members } from "./requirement.ts";
 import { parsePayload, type SignedClaim } from "./payload.ts";
 
@@ -23,7 +29,18 @@ export type SigstoreKeys =
     readonly oidcIssuer: string;
     readonly subjectEmail: string;
     readonly rekorKeys: readonly Uint8Array[];
-  };
+  }
+  | PkiTrust;
+
+/** Certificates of one's own authorities, and whom they must be for. */
+export interface PkiTrust {
+  readonly kind: "pki";
+  readonly roots: Uint8Array;
+  readonly intermediates: Uint8Array;
+  /** At least one of the two is given. */
+  readonly subjectEmail: string | undefined;
+  readonly subjectHostname: string | undefined;
+}
 
 const SIGNATURE = "dev.cosignproject.cosign/signature";
 const BUNDLE = "dev.sigstore.cosign/bundle";
@@ -58,7 +75,8 @@ export async function verifySigstoreSignature(
         (pem) => spki(publicKey(Buffer.from(pem))) === spki(key),
       );
     }
-  } else await verifyFulcio(payload, signature, annotations, trust);
+  } else if (trust.kind === "fulcio") await verifyFulcio(payload, signature, annotations, trust);
+  else await verifyPki(payload, signature, annotations, trust);
   return parsePayload(payload, PAYLOAD_TYPE);
 }
 
@@ -69,45 +87,75 @@ async function verifyFulcio(
   annotations: Readonly<Record<string, string>>,
   trust: Extract<SigstoreKeys, { kind: "fulcio" }>,
 ): Promise<void> {
-  const { X509Certificate } = await import("./x509.ts");
-  const pems = (text: string) =>
-    text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END[^\n]+/g) ?? [];
-  const [leafPem] = pems(annotations[CERTIFICATE] ?? "");
-  if (leafPem === undefined) throw new Error("the certificate is missing");
-  const leaf = X509Certificate.parse(leafPem);
+  const leaf = await certificateOf(annotations);
+  const signer: { pem?: string } = {};
   const seen = verifyLogEntry(
     annotations[BUNDLE],
     payload,
     signature,
     trust.rekorKeys,
-    (pem) => pems(pem).some((each) => X509Certificate.parse(each).equals(leaf)),
+    (pem) => (signer.pem = pem) !== "",
   );
-  const roots = pems(Buffer.from(trust.ca).toString()).map((each) => X509Certificate.parse(each));
-  const between = pems(annotations[CHAIN] ?? "").map((each) => X509Certificate.parse(each));
-  if (!leaf.validForDate(seen)) throw new Error("the certificate was not valid when it was used");
-  let at = leaf;
-  // A chain has few links; one that goes in a circle has none at its end.
-  for (
-    let depth = 0;
-    !roots.some((root) => at.verify(root) && root.isCA && root.validForDate(seen));
-    depth++
-  ) {
-    const issuer = between.find((each) =>
-      !each.equals(at) && each.isCA && each.validForDate(seen) && at.verify(each)
-    );
-    if (issuer === undefined || depth === 4) {
-      throw new Error("no known authority has issued the certificate");
-    }
-    at = issuer;
-  }
+  const [logged] = await parseCertificates(signer.pem ?? "");
+  if (!logged?.equals(leaf)) throw new Error("the entry is about another signer");
+  verifyChain(leaf, {
+    roots: await parseCertificates(trust.ca),
+    between: await parseCertificates(annotations[CHAIN] ?? ""),
+    at: seen,
+  });
   const issuer = leaf.extension(ISSUER_V2)?.valueObj.subs[0]?.value ??
     leaf.extension(ISSUER)?.value;
   if (issuer?.toString() !== trust.oidcIssuer) {
     throw new Error(`it was made by an identity of ${JSON.stringify(String(issuer))}`);
   }
-  if (leaf.extSubjectAltName?.rfc822Name !== trust.subjectEmail) {
-    throw new Error(`it was made by ${JSON.stringify(leaf.subjectAltName)}`);
-  }
+  requireName(leaf, "email", trust.subjectEmail);
+  requireSignedBy(leaf, payload, signature);
+}
+
+/** The certificate is good now: there is no log that would tell when it was used. */
+async function verifyPki(
+  payload: Uint8Array,
+  signature: Buffer,
+  annotations: Readonly<Record<string, string>>,
+  trust: PkiTrust,
+): Promise<void> {
+  const leaf = await certificateOf(annotations);
+  verifyChain(leaf, {
+    roots: await parseCertificates(trust.roots),
+    between: [
+      ...await parseCertificates(trust.intermediates),
+      ...await parseCertificates(annotations[CHAIN] ?? ""),
+    ],
+    at: new Date(),
+  });
+  if (trust.subjectEmail !== undefined) requireName(leaf, "email", trust.subjectEmail);
+  if (trust.subjectHostname !== undefined) requireName(leaf, "host", trust.subjectHostname);
+  requireSignedBy(leaf, payload, signature);
+}
+
+async function certificateOf(
+  annotations: Readonly<Record<string, string>>,
+): Promise<Certificate> {
+  const [leaf] = await parseCertificates(annotations[CERTIFICATE] ?? "");
+  if (leaf === undefined) throw new Error("the certificate is missing");
+  return leaf;
+}
+
+function requireName(leaf: Certificate, kind: "email" | "host", name: string): void {
+  const names = alternativeNames(leaf, kind);
+  const isFor = kind === "email"
+    ? names.includes(name)
+    : names.some((each) => matchesHost(each.toLowerCase(), name.toLowerCase()));
+  if (!isFor) throw new Error(`it was made by ${names.map((each) => JSON.stringify(each))}`);
+}
+
+/** A star stands for the whole first label (RFC 6125, 6.4.3). */
+function matchesHost(pattern: string, host: string): boolean {
+  if (!pattern.startsWith("*.")) return pattern === host;
+  return host.includes(".") && pattern.slice(1) === host.slice(host.indexOf("."));
+}
+
+function requireSignedBy(leaf: Certificate, payload: Uint8Array, signature: Buffer): void {
   const key = createPublicKey({ key: leaf.publicKey, format: "der", type: "spki" });
   if (!isSignedBy(payload, key, signature)) throw new Error("it is not signed by its certificate");
 }

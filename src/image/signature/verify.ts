@@ -10,7 +10,7 @@ import {
 import { identityMatches } from "./identity.ts";
 import type { SignedClaim } from "./payload.ts";
 import { signaturePlaces } from "./registries_d.ts";
-import type { Material, PolicyRequirement } from "./requirement.ts";
+import type { Material, PolicyRequirement, SigstoreTrust } from "./requirement.ts";
 import { type SigstoreKeys, verifySigstoreSignature } from "./sigstore.ts";
 import { verifySimpleSignature } from "./simple_signing.ts";
 
@@ -74,21 +74,36 @@ async function sigstoreChecks(
   image: SignedImage,
   access: SignatureAccess,
 ): Promise<readonly Check[]> {
-  if (trust.kind === "pki") {
-    throw refused(image, "sigstoreSigned with pki is not supported; use keys or fulcio");
-  }
   if (!attachments) {
     throw refused(image, "its registry has no use-sigstore-attachments: true in registries.d");
   }
-  const rekor = await readAll(rekorKeys);
-  const keys: SigstoreKeys = trust.kind === "keys"
-    ? { kind: "keys", keys: await readAll(trust.keys), rekorKeys: rekor }
-    : { ...trust, ca: await read(trust.ca), rekorKeys: rekor };
+  const keys = await readTrust(trust, rekorKeys);
   const signatures = await attachedSignatures(image.manifestDigest, access);
   return signatures.map((signature) => ({
     stored: storedSigstore(signature),
     verify: () => verifySigstoreSignature(signature, keys),
   }));
+}
+
+async function readTrust(
+  trust: SigstoreTrust,
+  rekorMaterials: readonly Material[],
+): Promise<SigstoreKeys> {
+  const rekorKeys = await readAll(rekorMaterials);
+  switch (trust.kind) {
+    case "keys":
+      return { kind: "keys", keys: await readAll(trust.keys), rekorKeys };
+    case "fulcio":
+      return { ...trust, ca: await read(trust.ca), rekorKeys };
+    case "pki": {
+      const { roots, intermediates, ...subject } = trust;
+      return {
+        ...subject,
+        roots: await read(roots),
+        intermediates: intermediates === undefined ? new Uint8Array() : await read(intermediates),
+      };
+    }
+  }
 }
 
 async function requireOne(

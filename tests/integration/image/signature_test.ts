@@ -1,7 +1,13 @@
 import { after, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+} from "node:crypto";
 import { join } from "@std/path";
 import { run } from "../../../src/linux/mod.ts";
 import { createRegistryPeer, type RegistryOptions } from "../../../src/image/mod.ts";
@@ -231,6 +237,178 @@ describe("the signatures that a policy asks for", () => {
         /no signature exists/,
       );
     });
+  });
+
+  describe("by certificates (sigstoreSigned with fulcio or pki)", () => {
+    const EMAIL = "signer@example.com";
+    const ISSUER = "https://issuer.example.com";
+    const log = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const rekorPublicKeyData = Buffer.from(
+      log.publicKey.export({ type: "spki", format: "pem" }) as string,
+    ).toString("base64");
+    const certificate = (name: string) => Deno.readTextFileSync(at(`pki/${name}.pem`));
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    let payload: Buffer;
+
+    /** Makes a certificate that `issuer` signs, or the root. */
+    async function issue(
+      name: string,
+      issuer: string | undefined,
+      extensions: readonly string[],
+      [from, to] = ["20200101000000Z", "20991231000000Z"],
+    ): Promise<void> {
+      const key = at(`pki/${name}.key`);
+      const config = at(`pki/${name}.conf`);
+      await Deno.writeTextFile(config, `[ext]\n${extensions.join("\n")}\n[ca]\n`);
+      await tool("openssl", [
+        ...["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key],
+      ]);
+      const request = at(`pki/${name}.csr`);
+      await tool("openssl", ["req", "-new", "-key", key, "-subj", `/CN=${name}`, "-out", request]);
+      await Deno.writeTextFile(at("pki/index"), "");
+      await Deno.writeTextFile(
+        at("pki/ca.conf"),
+        [
+          ...["[ca]", "default_ca=x", "[x]", `database=${at("pki/index")}`, "policy=p"],
+          ...[`new_certs_dir=${at("pki")}`, "default_md=sha256", "rand_serial=yes"],
+          ...["unique_subject=no", "[p]", "commonName=supplied"],
+        ].join("\n"),
+      );
+      const signer = issuer === undefined
+        ? ["-selfsign", "-keyfile", key]
+        : ["-cert", at(`pki/${issuer}.pem`), "-keyfile", at(`pki/${issuer}.key`)];
+      await tool("openssl", [
+        ...["ca", "-batch", "-notext", "-config", at("pki/ca.conf"), ...signer],
+        ...["-extfile", config, "-extensions", "ext", "-startdate", from!, "-enddate", to!],
+        ...["-in", request, "-out", at(`pki/${name}.pem`)],
+      ]);
+    }
+
+    /** Signs with the key of a certificate, and has the log see it. */
+    async function signWith(name: string, chain: readonly string[], seen: string): Promise<void> {
+      const key = createPrivateKey(await Deno.readTextFile(at(`pki/${name}.key`)));
+      const signature = sign("sha256", payload, key).toString("base64");
+      const body = base64(JSON.stringify({
+        apiVersion: "0.0.1",
+        kind: "hashedrekord",
+        spec: {
+          data: { hash: { algorithm: "sha256", value: hex(payload) } },
+          signature: {
+            content: signature,
+            publicKey: { content: base64(certificate(name)) },
+          },
+        },
+      }));
+      const integratedTime = Date.parse(seen) / 1000;
+      const entry = { body, integratedTime, logID: "ab", logIndex: 1 };
+      const stamp = sign("sha256", Buffer.from(JSON.stringify(entry)), log.privateKey);
+      await attach(payload, {
+        "dev.cosignproject.cosign/signature": signature,
+        "dev.sigstore.cosign/certificate": certificate(name),
+        "dev.sigstore.cosign/chain": chain.map(certificate).join("\n"),
+        "dev.sigstore.cosign/bundle": JSON.stringify({
+          SignedEntryTimestamp: stamp.toString("base64"),
+          Payload: entry,
+        }),
+      });
+    }
+
+    const fulcio = (more: Record<string, string> = {}) => ({
+      type: "sigstoreSigned",
+      fulcio: { caPath: at("pki/root.pem"), oidcIssuer: ISSUER, subjectEmail: EMAIL, ...more },
+      rekorPublicKeyData,
+    });
+    const pki = (more: Record<string, string> = {}) => ({
+      type: "sigstoreSigned",
+      pki: { caRootsPath: at("pki/root.pem"), subjectEmail: EMAIL, ...more },
+    });
+    const SHORT: [string, string] = ["20240101000000Z", "20240101001000Z"];
+    const IN_TIME = "2024-01-01T00:05:00Z";
+    const LEAF = ["keyUsage=critical,digitalSignature", "extendedKeyUsage=codeSigning"];
+    const CA = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign"];
+    const SAN = `subjectAltName=critical,email:${EMAIL}`;
+
+    before(async () => {
+      await Deno.mkdir(at("pki"));
+      payload = Buffer.from(JSON.stringify({
+        critical: {
+          identity: { "docker-reference": image },
+          image: { "docker-manifest-digest": await manifestDigest(image) },
+          type: "cosign container image signature",
+        },
+        optional: null,
+      }));
+      await issue("root", undefined, CA);
+      await issue("other", undefined, CA);
+      await issue("between", "root", CA);
+      await issue("shallow", "root", ["basicConstraints=critical,CA:TRUE,pathlen:0", CA[1]!]);
+      await issue("deep", "shallow", CA);
+      // Fulcio's two forms of the issuer's extension.
+      const plain = `1.3.6.1.4.1.57264.1.1=DER:${Buffer.from(ISSUER).toString("hex")}`;
+      const string = `1.3.6.1.4.1.57264.1.8=ASN1:UTF8String:${ISSUER}`;
+      await issue("keyless", "between", [...LEAF, SAN, plain], SHORT);
+      await issue("keyless2", "between", [...LEAF, SAN, string], SHORT);
+      await issue("long", "between", [...LEAF, `${SAN},DNS:*.example.org`]);
+      await issue("expired", "between", [...LEAF, SAN], SHORT);
+      await issue("server", "between", [LEAF[0]!, "extendedKeyUsage=serverAuth", SAN]);
+      await issue("leaf-of-leaf", "long", [...LEAF, SAN]);
+      await issue("too-deep", "deep", [...LEAF, SAN]);
+      await issue("odd", "between", [...LEAF, SAN, "1.2.3.4=critical,DER:0500"]);
+    });
+
+    for (const name of ["keyless", "keyless2"]) {
+      it(`are accepted from Fulcio for the right identity: ${name}`, async () => {
+        await signWith(name, ["between", "root"], IN_TIME);
+        assert.equal(await resolve(fulcio()), 1);
+        await assert.rejects(
+          () => resolve(fulcio({ subjectEmail: "other@example.com" })),
+          /SignatureValidationFailed.*made by "signer@example.com"/,
+        );
+        await assert.rejects(
+          () => resolve(fulcio({ oidcIssuer: "https://other.example.com" })),
+          /made by an identity of "https:\/\/issuer/,
+        );
+        await assert.rejects(
+          () => resolve(fulcio({ caPath: at("pki/other.pem") })),
+          /no known authority/,
+        );
+      });
+    }
+
+    it("are refused from Fulcio when the log saw them too late", async () => {
+      await signWith("keyless", ["between", "root"], "2024-01-01T00:11:00Z");
+      await assert.rejects(() => resolve(fulcio()), /not valid when it was used/);
+    });
+
+    it("are accepted from one's own authority (pki), by e-mail address and by host", async () => {
+      await signWith("long", ["between", "root"], IN_TIME);
+      assert.equal(await resolve(pki()), 1);
+      assert.equal(await resolve(pki({ subjectHostname: "build.example.org" })), 1);
+      await assert.rejects(
+        () => resolve(pki({ subjectHostname: "a.build.example.org" })),
+        /SignatureValidationFailed.*made by/,
+      );
+      await assert.rejects(() => resolve(pki({ subjectEmail: "a@b.c" })), /made by/);
+      await signWith("long", [], IN_TIME);
+      await assert.rejects(() => resolve(pki()), /no known authority/);
+      const caIntermediatesData = base64(certificate("between"));
+      assert.equal(await resolve(pki({ caIntermediatesData })), 1);
+    });
+
+    for (
+      const [name, chain, why] of [
+        ["expired", ["between"], /not valid when it was used/],
+        ["server", ["between"], /not for signing code/],
+        ["leaf-of-leaf", ["long", "between"], /no known authority/],
+        ["too-deep", ["deep", "shallow"], /no known authority/],
+        ["odd", ["between"], /critical extension 1\.2\.3\.4/],
+      ] as const
+    ) {
+      it(`are refused by pki from a certificate that is bad: ${name}`, async () => {
+        await signWith(name, chain, IN_TIME);
+        await assert.rejects(() => resolve(pki()), why);
+      });
+    }
   });
 });
 

@@ -85,6 +85,19 @@ describe("policy.json", () => {
           fulcio: { caPath: "/c", oidcIssuer: "https://i", subjectEmail: "a@b" },
         }],
       }],
+      ["a PKI without roots", {
+        default: [{ type: "sigstoreSigned", pki: { subjectEmail: "a@b" } }],
+      }],
+      ["a PKI without a subject", {
+        default: [{ type: "sigstoreSigned", pki: { caRootsPath: "/c" } }],
+      }],
+      ["a PKI with Rekor", {
+        default: [{
+          type: "sigstoreSigned",
+          pki: { caRootsPath: "/c", subjectEmail: "a@b" },
+          rekorPublicKeyPath: "/r",
+        }],
+      }],
     ] as const
   ) {
     it(`with ${what} lets nothing through`, async () => {
