@@ -78,7 +78,7 @@ class CniNetwork implements Network {
     this.#directory = new ConfigurationDirectory(options.confDir);
     this.#cache = new ResultCache(options.cacheDir, this.#owner);
     const { hostPorts } = options;
-    this.#hostPorts = hostPorts && new HostPorts(hostPorts.table, hostPorts.nft);
+    this.#hostPorts = hostPorts && new HostPorts(hostPorts.table, hostPorts.programs);
     this.#readiness = new Readiness({
       select: () => this.#network(),
       changed: () => this.#directory.changed,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FilterPrograms } from "./host_ports/packet_filter.ts";
 
 export interface PortMapping {
   readonly protocol: "tcp" | "udp" | "sctp";
@@ -71,10 +72,10 @@ export interface NetworkOptions {
 }
 
 export interface HostPortOptions {
-  /** Name of the nftables tables; nobody else's on the node. */
+  /** Names the tables of nftables; its end names the chains of iptables. Nobody else's on the node. */
   readonly table: string;
-  /** The program nft(8). Default: `nft` in the search path. */
-  readonly nft?: string;
+  /** The programs that are used. Default: nft(8), else iptables(8), of the search path. */
+  readonly programs?: FilterPrograms;
 }
 
 /** Milliseconds that one command may take along the whole chain. */

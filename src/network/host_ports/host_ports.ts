@@ -1,23 +1,21 @@
-import { CridError, errorMessage, isCode, wrapError } from "../../failure/mod.ts";
+import { CridError, errorMessage, wrapError } from "../../failure/mod.ts";
 import { run, writeKernelFile } from "../../linux/mod.ts";
 import { log } from "../../observe/mod.ts";
-import { excerpt } from "../excerpt.ts";
+import { choosePacketFilter, type FilterPrograms, type PacketFilter } from "./packet_filter.ts";
 import { interfaceTo } from "./routes.ts";
-import { ruleset } from "./ruleset.ts";
 import type { HostPort, PodHostPorts } from "./types.ts";
 
-/** nft takes some milliseconds; a kernel that waits for a lock may take longer. */
-const NFT_MS = 20_000;
 const CONNTRACK_MS = 5_000;
 
 /**
- * Host ports that no CNI plugin maps: one table of nftables for each family and each crid of the node,
- * which always says what this says. What a killed crid has left is set right by the next
+ * Host ports that no CNI plugin maps: rules of the kernel's packet filter, for each crid of the node
+ * its own, which always say what this says. What a killed crid has left is set right by the next
  * {@linkcode HostPorts.replace}.
  */
 export class HostPorts {
   readonly #table: string;
-  readonly #nft: string;
+  readonly #programs: FilterPrograms;
+  #filter: Promise<PacketFilter | undefined> | undefined;
   #pods: ReadonlyMap<string, PodHostPorts> = new Map();
   /** The kernel may say something else. What an earlier crid has left is for `replace` to settle. */
   #stale = false;
@@ -25,20 +23,17 @@ export class HostPorts {
   /** The writing that has not begun, for all who have come since the last one began. */
   #next: Promise<void> | undefined;
 
-  /**
-   * @param table Name of the table; nobody else's.
-   * @param nft The program nft(8).
-   */
-  constructor(table: string, nft = "nft") {
+  /** @param table Names the rules; nobody else's. */
+  constructor(table: string, programs: FilterPrograms = {}) {
     this.#table = table;
-    this.#nft = nft;
+    this.#programs = programs;
   }
 
   /**
    * Maps the ports of a pod, in place of those it had.
    *
    * @throws {CridError} `already_exists` when another pod has one of them, `failed_precondition` when
-   * there is no nft.
+   * the host has no packet filter.
    */
   async add(pod: PodHostPorts): Promise<void> {
     if (pod.ports.length === 0) return await this.remove(pod.id);
@@ -98,32 +93,34 @@ export class HostPorts {
     return this.#next;
   }
 
+  /** Chosen once; a host that has none may get one later. */
+  async #packetFilter(): Promise<PacketFilter | undefined> {
+    this.#filter ??= choosePacketFilter(this.#table, this.#programs);
+    const filter = await this.#filter.catch((error) => {
+      this.#filter = undefined;
+      throw error;
+    });
+    if (filter === undefined) this.#filter = undefined;
+    return filter;
+  }
+
   async #writeNow(): Promise<void> {
     const pods = this.#pods;
     const ports = Array.from(pods.values()).flatMap((pod) => pod.ports);
     const interfaces = openToLoopback(ports);
-    try {
-      const { code, stderr } = await run(this.#nft, ["-f", "-"], {
-        stdin: ruleset(this.#table, ports, interfaces),
-        timeoutMs: NFT_MS,
-      });
-      if (code !== 0) {
-        throw new CridError("internal", `nft: ${excerpt(new TextDecoder().decode(stderr))}`);
-      }
-    } catch (error) {
-      const isMissing = isCode(error, "not_found");
-      // Without nft nothing can have been mapped.
-      if (!isMissing || ports.length > 0) throw isMissing ? withoutNft() : error;
-    }
+    const filter = await this.#packetFilter();
+    // Without one nothing can have been mapped.
+    if (filter === undefined && ports.length > 0) throw withoutFilter();
+    await filter?.replace(ports, interfaces);
     if (this.#pods === pods) this.#stale = false;
   }
 }
 
-function withoutNft(): CridError {
+function withoutFilter(): CridError {
   return new CridError(
     "failed_precondition",
-    "there is no nft program: install nftables, or add the portmap plugin to the CNI network, or " +
-      "set disable_hostport_mapping = true to leave host ports unmapped",
+    "neither nft nor iptables can be used: install nftables, or add the portmap plugin to the CNI " +
+      "network, or set disable_hostport_mapping = true to leave host ports unmapped",
   );
 }
 

@@ -8,7 +8,15 @@ import { createInterface } from "node:readline";
 import { join } from "@std/path";
 import type { PodSandboxConfig, PortMapping } from "../../../src/gen/runtime/v1/api.ts";
 import { DEFAULT_PATH, exit, killGroup, run, start } from "../../../src/linux/mod.ts";
-import { type Crid, isolate, output, podConfig, runPod, startCrid } from "../../harness/mod.ts";
+import {
+  type Crid,
+  isolate,
+  type Isolation,
+  output,
+  podConfig,
+  runPod,
+  startCrid,
+} from "../../harness/mod.ts";
 import type { Partially } from "../../harness/mod.ts";
 
 /** Addresses of the node and of the other machine on the wire between them. */
@@ -47,9 +55,14 @@ export interface HostPortNode extends AsyncDisposable {
   tables(): Promise<readonly string[]>;
 }
 
-export async function startHostPortNode(settings = ""): Promise<HostPortNode> {
+/** @param filter What the node can set up its packet filter with. */
+export async function startHostPortNode(
+  settings = "",
+  filter: "nftables" | "iptables" = "nftables",
+): Promise<HostPortNode> {
   await using building = new AsyncDisposableStack();
   const isolation = building.use(await isolate());
+  if (filter === "iptables") await breakNft(isolation, building);
   const wire = building.use(await isolate());
   const onNode = (...args: string[]) => output(isolation, "ip", args);
   await onNode("link", "add", "up0", "type", "veth", "peer", "name", "up0", "netns", `${wire.pid}`);
@@ -93,11 +106,28 @@ export async function startHostPortNode(settings = ""): Promise<HostPortNode> {
       return code === 0 ? new TextDecoder().decode(stdout).trim() : undefined;
     },
     async tables() {
-      const list = await output(isolation, "nft", ["list", "tables"]);
-      return list.split("\n").filter((line) => line.includes("crid_hostports"));
+      if (filter === "nftables") {
+        const list = await output(isolation, "nft", ["list", "tables"]);
+        return list.split("\n").filter((line) => line.includes("crid_hostports"));
+      }
+      const programs = ["iptables-save", "ip6tables-save"];
+      const saved = await Promise.all(programs.map((program) => output(isolation, program, [])));
+      return saved.join("").split("\n").filter((line) => line.includes("CRID-"));
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+/** As on a kernel without nftables. */
+async function breakNft(isolation: Isolation, stack: AsyncDisposableStack): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "crid-no-nft-" });
+  stack.defer(() => Deno.remove(directory, { recursive: true }));
+  const broken = join(directory, "nft");
+  await Deno.writeTextFile(broken, "#!/bin/sh\necho Protocol not supported >&2\nexit 1\n", {
+    mode: 0o755,
+  });
+  const nft = (await output(isolation, "sh", ["-c", "command -v nft"])).trim();
+  await output(isolation, "mount", ["--bind", broken, nft]);
 }
 
 async function podOf(

@@ -1,9 +1,10 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { parseNetworkList } from "../../../src/network/configuration.ts";
+import { restoreText, tables } from "../../../src/network/host_ports/iptables.ts";
 import { unmappedPorts } from "../../../src/network/host_ports/mappings.ts";
 import { longestMatch } from "../../../src/network/host_ports/routes.ts";
-import { ruleset } from "../../../src/network/host_ports/ruleset.ts";
+import { ruleset } from "../../../src/network/host_ports/nftables.ts";
 import type { HostPort } from "../../../src/network/host_ports/types.ts";
 
 const PORT: HostPort = {
@@ -49,6 +50,63 @@ describe("the rules for host ports", () => {
       /iifname \{ "cni0", "veth1" \} ip daddr 127\.0\.0\.0\/8 drop/,
     );
     assert.doesNotMatch(ruleset("t", [PORT], []), /drop/);
+  });
+});
+
+describe("the rules of iptables for host ports", () => {
+  const V4 = { family: 4, infix: "", bits: 32 } as const;
+  const V6 = { family: 6, infix: "6", bits: 128 } as const;
+  const LED = "CRID-PORTS-0123ABCD";
+  const EMPTY = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j OTHERS\nCOMMIT\n";
+  const nat = (family: typeof V4 | typeof V6, ports: readonly HostPort[]) =>
+    tables("0123ABCD", family, ports, [])[0]!;
+
+  it("lead a port to the pod, those of one address first", () => {
+    const text = restoreText(nat(V4, [PORT, { ...PORT, hostIp: "192.0.2.1" }]), EMPTY);
+    assert.match(
+      text ?? "",
+      new RegExp(
+        `^-A ${LED} -d 192.0.2.1/32 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.88.0.5:80\n` +
+          `-A ${LED} -p tcp -m tcp --dport 8080 -j DNAT`,
+        "m",
+      ),
+    );
+    assert.match(
+      text ?? "",
+      new RegExp(`^-I PREROUTING -m addrtype --dst-type LOCAL -j ${LED}$`, "m"),
+    );
+  });
+
+  it("take the place of those that are there, and leave the rules of others alone", () => {
+    const jump = `PREROUTING -m addrtype --dst-type LOCAL -j ${LED}`;
+    const saved = EMPTY.replace("-A PREROUTING", `:${LED} - [0:0]\n-A ${jump}\n-A PREROUTING`);
+    const text = restoreText(nat(V4, [PORT]), saved) ?? "";
+    assert.match(text, new RegExp(`^:${LED} - .*\n-D ${jump}\n-I ${jump}\n`, "ms"));
+    assert.doesNotMatch(text, /OTHERS/);
+  });
+
+  it("leave nothing where there is nothing to map", () => {
+    assert.equal(restoreText(nat(V4, []), EMPTY), undefined);
+    const saved = `*nat\n:${LED} - [0:0]\n-A OUTPUT -j ${LED}\nCOMMIT\n`;
+    assert.equal(
+      restoreText(nat(V4, []), saved),
+      `*nat\n:${LED} - [0:0]\n-D OUTPUT -j ${LED}\n-X ${LED}\nCOMMIT\n`,
+    );
+  });
+
+  it("write addresses of IPv6 as iptables reads them, and spare loopback", () => {
+    const port: HostPort = { ...PORT, family: 6, podIp: "fd00::5", prefix: 64 };
+    const text = restoreText(nat(V6, [port]), EMPTY) ?? "";
+    assert.match(text, /--to-destination \[fd00::5\]:80$/m);
+    assert.match(text, /^-I OUTPUT ! -d ::1\/128 -m addrtype --dst-type LOCAL/m);
+  });
+
+  it("keep neighbours away from the host's loopback where it is opened for the host", () => {
+    const [, raw] = tables("0123ABCD", V4, [PORT], ["cni0"]);
+    assert.match(
+      restoreText(raw!, "*raw\nCOMMIT\n") ?? "",
+      /^-A CRID-LO-0123ABCD -i cni0 -d 127.0.0.0\/8 -j DROP$/m,
+    );
   });
 });
 

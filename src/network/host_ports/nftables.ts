@@ -4,7 +4,21 @@
  *
  * @module
  */
+import type { PacketFilter } from "./packet_filter.ts";
+import { runFilter } from "./run_filter.ts";
 import type { HostPort } from "./types.ts";
+
+/**
+ * @param table Its name; nobody else's on the node.
+ * @param program nft(8).
+ */
+export function nftables(table: string, program: string): PacketFilter {
+  return {
+    async replace(ports, localInterfaces) {
+      await runFilter(program, ["-f", "-"], ruleset(table, ports, localInterfaces));
+    },
+  };
+}
 
 /** Words that differ between the two families. */
 const FAMILIES = [
