@@ -10,7 +10,8 @@ import type { Config, WorkloadConfig } from "../config/mod.ts";
 import { CridError } from "../failure/mod.ts";
 import type { HostPortOptions } from "../network/mod.ts";
 import type { IdMaps, SpecDefaults } from "../oci/mod.ts";
-import { parseIdMaps, type PodOptions, type Workload } from "../pod/mod.ts";
+import { parseIdMaps, type PodOptions, type PodSelinux, type Workload } from "../pod/mod.ts";
+import { loadSelinuxPolicy } from "../security/mod.ts";
 import type { StoreOptions } from "../storage/mod.ts";
 import type { Installation } from "./messages.ts";
 
@@ -58,7 +59,6 @@ export function specDefaults(config: Config, cgroups: CgroupDriver): SpecDefault
     seccompProfile: runtime.seccomp_profile,
     privilegedSeccompProfile: runtime.privileged_seccomp_profile,
     apparmorProfile: runtime.apparmor_profile,
-    selinux: runtime.selinux,
     bindMountPrefix: runtime.bind_mount_prefix,
     absentMountSourcesToReject: runtime.absent_mount_sources_to_reject,
     imageVolumes: image.image_volumes,
@@ -89,6 +89,17 @@ export function podOptions(config: Config, installation: Installation): PodOptio
       minimumUid: runtime.minimum_mappable_uid,
       minimumGid: runtime.minimum_mappable_gid,
     },
+    selinux: podSelinux(config),
+  };
+}
+
+function podSelinux({ runtime }: Config): PodSelinux | undefined {
+  if (!runtime.selinux) return undefined;
+  const policy = loadSelinuxPolicy();
+  if (policy === undefined) return undefined;
+  return {
+    policy,
+    hostNetwork: runtime.hostnetwork_disable_selinux ? "unconfined" : "confined",
   };
 }
 

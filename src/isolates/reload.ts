@@ -35,7 +35,7 @@ export function putInForce(
   cgroups: CgroupDriver,
   installation: Installation,
 ): void {
-  const used = new Set(pods.sandboxes({}).map(({ runtimeHandler }) => runtimeHandler));
+  const used = pods.handlersInUse();
   for (const name of Array.from(given.handlers.keys())) {
     if (handlers.has(name)) continue;
     if (used.has(name)) log.warn(`Runtime handler "${name}" is kept: there are pods that need it`);

@@ -14,6 +14,7 @@ import { cString, lastErrno, libc } from "./libc.ts";
 
 const O_RDONLY = 0;
 const O_WRONLY = 1;
+const O_RDWR = 2;
 const AT_REMOVEDIR = 0x200;
 const O_CLOEXEC = 0o2000000;
 const ENOENT = 2;
@@ -103,6 +104,25 @@ export async function writeSlowKernelFile(path: string, text: string): Promise<v
   }
 }
 
+/**
+ * Asks a kernel file that answers what is written to it, as those of selinuxfs do. A NUL at the end
+ * of the answer is left out.
+ *
+ * @throws {KernelFileError} Often with EINVAL (22) for a question that has no answer.
+ */
+export function askKernelFile(path: string, question: string): string {
+  const fd = openForWriting(path, O_RDWR);
+  try {
+    const bytes = encoder.encode(question);
+    if (Number(libc().write(fd, bytes, BigInt(bytes.length))) < 0) fail("write", path);
+    const size = Number(libc().pread(fd, buffer, BigInt(buffer.length), 0n));
+    if (size < 0) fail("read", path);
+    return decoder.decode(buffer.subarray(0, size)).replace(/\0+$/, "");
+  } finally {
+    libc().close(fd);
+  }
+}
+
 /** An entry of a kernel directory. */
 export interface KernelEntry {
   readonly name: string;
@@ -176,8 +196,8 @@ export function kernelFileExists(path: string): boolean {
   return libc().faccessat(AT_FDCWD, cString(path), 0, 0) === 0;
 }
 
-function openForWriting(path: string): number {
-  const fd = libc().openat(AT_FDCWD, cString(path), O_WRONLY | O_CLOEXEC, 0);
+function openForWriting(path: string, access = O_WRONLY): number {
+  const fd = libc().openat(AT_FDCWD, cString(path), access | O_CLOEXEC, 0);
   return fd < 0 ? fail("open", path) : fd;
 }
 

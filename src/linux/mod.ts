@@ -39,6 +39,7 @@ export {
   parseMountInfo,
 } from "./mount_info.ts";
 export { deviceNumber, deviceParts, FileType, mknod } from "./node.ts";
+export { type Visit, walkTree } from "./tree.ts";
 export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from "./xattr.ts";
 export { type LockMode, OfdLock } from "./lock.ts";
 export { sendDatagram } from "./datagram.ts";
@@ -90,6 +91,7 @@ export {
   startThrough,
 } from "./process.ts";
 export {
+  askKernelFile,
   type KernelEntry,
   KernelFileError,
   kernelFileExists,

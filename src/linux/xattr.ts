@@ -1,34 +1,38 @@
-import { check, Errno, isErrno } from "./errno.ts";
+import { check, Errno, isErrno, pathText } from "./errno.ts";
 import { cString, lastErrno, libc } from "./libc.ts";
 
 /** The kernel's own limit on a value and on a list of names (XATTR_SIZE_MAX). */
 const MAX_VALUE = 65536;
+/** Shared by all calls: they are synchronous, and nothing of it outlives one. */
+const buffer = new Uint8Array(MAX_VALUE);
 
 /** Sets an extended attribute; symbolic links are not followed. @throws {Errno} */
-export function lsetxattr(path: string, name: string, value: Uint8Array | string): void {
+export function lsetxattr(
+  path: string | Uint8Array,
+  name: string,
+  value: Uint8Array | string,
+): void {
   const bytes = new Uint8Array(
     typeof value === "string" ? new TextEncoder().encode(value) : value,
   );
   check(
     libc().lsetxattr(cString(path), cString(name), bytes, BigInt(bytes.length), 0),
     "lsetxattr",
-    `${path} ${name}`,
+    `${pathText(path)} ${name}`,
   );
 }
 
 /** An extended attribute, or `undefined`; symbolic links are not followed. @throws {Errno} */
-export function lgetxattr(path: string, name: string): Uint8Array | undefined {
-  const buffer = new Uint8Array(MAX_VALUE);
+export function lgetxattr(path: string | Uint8Array, name: string): Uint8Array | undefined {
   const size = libc().lgetxattr(cString(path), cString(name), buffer, BigInt(buffer.length));
   if (size >= 0) return buffer.slice(0, Number(size));
-  const error = new Errno(lastErrno(), "lgetxattr", `${path} ${name}`);
+  const error = new Errno(lastErrno(), "lgetxattr", `${pathText(path)} ${name}`);
   if (isErrno(error, "ENODATA", "ENOTSUP", "EOPNOTSUPP")) return undefined;
   throw error;
 }
 
 /** The names of all extended attributes; symbolic links are not followed. @throws {Errno} */
 export function llistxattr(path: string): string[] {
-  const buffer = new Uint8Array(MAX_VALUE);
   const size = check(
     libc().llistxattr(cString(path), buffer, BigInt(buffer.length)),
     "llistxattr",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { SelinuxOptions, SelinuxPolicy } from "../security/mod.ts";
 import type { IdMaps } from "../storage/mod.ts";
 import type { NamespaceRef, OciSpec, SpecMount } from "./oci_spec.ts";
 
@@ -68,14 +69,7 @@ export interface SecurityContext {
   /** `undefined`: the field was not set, which means unconfined. */
   readonly seccomp: SecurityProfile | undefined;
   readonly apparmor: SecurityProfile | undefined;
-  readonly selinux:
-    | {
-      readonly user: string;
-      readonly role: string;
-      readonly type: string;
-      readonly level: string;
-    }
-    | undefined;
+  readonly selinux: SelinuxOptions | undefined;
 }
 
 /** cgroup settings; `undefined` or 0 means not set, as in CRI. */
@@ -155,6 +149,21 @@ export interface SpecInput {
   readonly ownAnnotations?: Readonly<Record<string, string>>;
   /** Labels of the pod. */
   readonly podLabels?: Readonly<Record<string, string>>;
+  /** Left out where SELinux is off, and for pods that were made while it was. */
+  readonly selinux?: SpecSelinux | undefined;
+}
+
+/** SELinux for one container. */
+export interface SpecSelinux {
+  readonly policy: SelinuxPolicy;
+  /** Of the process; `""` leaves it to the policy, which lets runtimes start what it does not confine. */
+  readonly process: string;
+  /** In place of `process` when the container runs systemd. */
+  readonly init: string;
+  /** Of what is mounted or made for the container; `""` labels nothing. */
+  readonly mount: string;
+  /** What becomes of the files of mounts that ask for the container's label. */
+  readonly relabel: "always" | "unless labelled" | "never";
 }
 
 /** What building a spec has decided, besides the spec itself. */
@@ -333,7 +342,6 @@ export interface SpecDefaults {
   readonly seccompProfile: string;
   readonly privilegedSeccompProfile: string;
   readonly apparmorProfile: string;
-  readonly selinux: boolean;
   readonly bindMountPrefix: string;
   readonly absentMountSourcesToReject: readonly string[];
   readonly imageVolumes: "mkdir" | "bind" | "ignore";

@@ -52,6 +52,8 @@ export const Key = {
   volumes: PREFIX + "Volumes",
   hostNetwork: PREFIX + "HostNetwork",
   spoofed: PREFIX + "Spoofed",
+  /** crid's own: the handler that a pod has which asked for the default one. */
+  handler: "io.crid.RuntimeHandler",
   manager: "io.container.manager",
   stopSignal: "org.opencontainers.image.stopSignal",
 } as const;

@@ -22,6 +22,7 @@ import { processEnd } from "./process_end.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { checkLabels } from "./sandbox_config.ts";
 import { noSecurityContext } from "./security_context.ts";
+import { newContainerLabels, specSelinux } from "./selinux.ts";
 import { saveState } from "./state_file.ts";
 import { step } from "./step.ts";
 import { systemdProperties } from "./systemd_properties.ts";
@@ -45,7 +46,7 @@ export async function makeContainer(
   refuseStopped(sandbox);
   const { store, options, cgroups } = context;
   const pod = sandbox.parts;
-  const podHandler = handlerNamed(context, pod.runtimeHandler);
+  const podHandler = handlerNamed(context, pod.handler);
   const workload = workloadOf(pod.config.annotations, options.workloads);
   const allowed = allowedFor(podHandler, workload);
   const config = { ...asked, annotations: allowedAnnotations(asked.annotations, allowed) };
@@ -58,6 +59,7 @@ export async function makeContainer(
   await using unwind = unwindOf(context, name);
 
   const maps = pod.config.security.namespaces.user;
+  const labels = newContainerLabels(context, pod, security);
   await step("container storage creation", () =>
     store.createContainer({
       id,
@@ -65,6 +67,7 @@ export async function makeContainer(
       image: image.id,
       metadata: containerMetadataJson(config, sandbox, image.id, createdAt),
       ...(maps.mode === "pod" ? { idMaps: maps.maps } : {}),
+      labels,
     }));
   unwind.add("storage", () => context.leftovers.last(name, () => store.deleteContainer(id)));
   const rootfs = await step(
@@ -124,6 +127,7 @@ export async function makeContainer(
         podLabels: pod.config.labels,
         idMaps: maps.mode === "pod" ? maps.maps : undefined,
         runDir,
+        selinux: specSelinux(context, labels, security, pod.config.annotations),
       },
       context.specDefaults,
       handler,

@@ -28,7 +28,7 @@ export function annotateRuntime(
 
 /** The handler that a container was made with. */
 export function containerHandler(context: PodContext, container: Container): RuntimeHandler {
-  const handler = handlerNamed(context, container.parts.sandbox.parts.runtimeHandler);
+  const handler = handlerNamed(context, container.parts.sandbox.parts.handler);
   const path = container.spec.annotations[NAMES[0]];
   return path === undefined ? handler : { ...handler, path };
 }

@@ -12,6 +12,7 @@ import type { IdIndex } from "./id_index.ts";
 import type { Leftovers } from "./leftovers.ts";
 import type { Queue } from "./queue.ts";
 import type { Sandbox } from "./sandbox.ts";
+import type { PodSelinux } from "./selinux.ts";
 import type { ContainerEventType } from "./types.ts";
 import type { UserNamespaceOptions } from "./user_namespace.ts";
 import type { Workload } from "./workloads.ts";
@@ -42,6 +43,8 @@ export interface PodOptions {
   readonly infraCpuset: string;
   readonly workloads: readonly Workload[];
   readonly userNamespaces: UserNamespaceOptions;
+  /** `undefined` where SELinux is off. */
+  readonly selinux: PodSelinux | undefined;
 }
 
 /** What pods are made with. */
@@ -64,7 +67,7 @@ export interface PodContext extends PodDependencies {
   readonly names: Map<string, string>;
   readonly events: EventHub;
   readonly leftovers: Leftovers;
-  /** Serialises the search for free ids and the making of the record that takes them. */
+  /** Serialises the search for free ids and levels, and the making of the record that takes them. */
   readonly idSearch: Queue;
   /** Images mounted as volumes, by container id. */
   readonly imageVolumes: Map<string, readonly string[]>;

@@ -37,7 +37,7 @@ export async function discardSandbox(
     ["network", () => hasNetwork ? network.tearDown(pod) : undefined],
     ["infra container", async () => {
       if (!hasInfra) return;
-      await deleteContainer(handlerNamed(context, parts?.runtimeHandler ?? ""), id);
+      await deleteContainer(handlerNamed(context, parts?.handler ?? ""), id);
       await removeCgroup(context, cgroupParent, id);
     }],
     ["log links", () => parts === undefined ? undefined : unmountLogs(parts)],
@@ -65,7 +65,7 @@ export async function discardContainer(
     ["processes", () => killStrays(id)],
     [
       "runtime container",
-      () => deleteContainer(handlerNamed(context, sandbox?.runtimeHandler ?? ""), id),
+      () => deleteContainer(handlerNamed(context, sandbox?.handler ?? ""), id),
     ],
     ["cgroup", () => removeCgroup(context, cgroupParent, id)],
   ]);

@@ -4,6 +4,7 @@ import { isErrno, resolveInRoot } from "../linux/mod.ts";
 import type { MountRequest } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { PodContext } from "./context.ts";
+import { labelShared } from "./selinux.ts";
 
 /** Mounts with every image in place of its reference. */
 export interface ImageVolumes {
@@ -48,11 +49,14 @@ export async function mountImageVolumes(
       );
     }
     const root = image.artifactType === undefined
-      ? await context.store.mountImage(image.id)
+      ? await context.store.mountImage(image.id, context.options.selinux?.policy.readOnlyFile)
       : await context.images.artifactDirectory(image.id);
+    if (image.artifactType !== undefined) await labelShared(context, root);
     remember(context, containerId, image.id);
     imageIds.set(mount.containerPath, image.id);
-    mounts.push({ ...rest, hostPath: pathInImage(root, subPath, reference) });
+    // Other pods use them, too: they are not labelled for one.
+    const hostPath = pathInImage(root, subPath, reference);
+    mounts.push({ ...rest, hostPath, selinuxRelabel: false });
   }
   return { mounts, imageIds };
 }

@@ -20,6 +20,7 @@ import { processEnd } from "./process_end.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { sandboxAnnotations } from "./sandbox_record.ts";
 import { noSecurityContext } from "./security_context.ts";
+import { labelShared, specSelinux } from "./selinux.ts";
 
 /** The infra process is the last of its pod that the kernel should kill. */
 const OOM_SCORE_ADJ = -998;
@@ -40,6 +41,7 @@ export async function startInfra(
   const { id, config } = sandbox.parts;
   const bundle = store.containerRunDir(id);
   const rootfs = await store.mountContainer(id, sandbox.parts.namespaces.user);
+  await labelShared(context, options.pausePath);
   if (config.security.namespaces.user.mode === "pod") {
     await makeAccessible(rootfs);
     await makeAccessible(join(bundle, "config.json"));
@@ -80,7 +82,7 @@ export async function startInfra(
 /** Ends the infra process, if there is one, and unmounts its root file system; idempotent. */
 export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<void> {
   if (!sandbox.parts.hasInfra) return;
-  const handler = handlerNamed(context, sandbox.parts.runtimeHandler);
+  const handler = handlerNamed(context, sandbox.parts.handler);
   await deleteContainer(handler, sandbox.id);
   sandbox.infra = undefined;
   // The last thing that the monitor does is to write the exit file.
@@ -91,6 +93,7 @@ export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<
 
 function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): SpecInput {
   const { parts } = sandbox;
+  const { config } = parts;
   return {
     id: parts.id,
     rootfs,
@@ -145,5 +148,6 @@ function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): Spec
       : undefined,
     runDir: context.store.containerRunDir(parts.id),
     role: "infra",
+    selinux: specSelinux(context, parts.labels, config.security, config.annotations),
   };
 }

@@ -377,6 +377,10 @@ class PodService implements Pods, AsyncDisposable {
     return byDefault === undefined ? views : [...views, { ...byDefault, name: "" }];
   }
 
+  handlersInUse(): ReadonlySet<string> {
+    return new Set(Array.from(this.#context.sandboxes.values(), ({ parts }) => parts.handler));
+  }
+
   updateRuntimeConfig(podCidr: string): void {
     log.debug(`Pod CIDR ${podCidr} is left to CNI`);
   }
@@ -400,7 +404,7 @@ class PodService implements Pods, AsyncDisposable {
       ...sandbox.view(),
       ips: sandbox.ips,
       namespaces: sandbox.parts.config.security.namespaces,
-      info: sandboxInfo(sandbox),
+      info: sandboxInfo(this.#context, sandbox),
     };
   }
 

@@ -75,10 +75,10 @@ async function restoreSandbox(
   try {
     const plan = readSavedFile(join(directory, PLAN));
     const text = plan ?? readSavedFile(join(directory, "config.json"));
-    if (text !== undefined) parts = readSandbox(text);
+    if (text !== undefined) parts = readSandbox(text, record.labels);
     if (plan !== undefined || parts === undefined) throw new Error("it was only half made");
     const sandbox = new Sandbox(parts);
-    handlerNamed(context, sandbox.parts.runtimeHandler);
+    handlerNamed(context, sandbox.parts.handler);
     sandbox.stopped = readSavedFile(join(directory, STOPPED_MARK)) !== undefined;
     sandbox.networkStopped = readSavedFile(join(directory, NETWORK_STOPPED_MARK)) !== undefined;
     sandbox.ips = networks.get(id)?.ips ?? [];

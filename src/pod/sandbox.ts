@@ -1,6 +1,7 @@
 import type { SandboxConfig, SandboxView } from "./types.ts";
 import type { Container } from "./container.ts";
 import type { ProcessRef } from "../oci/mod.ts";
+import type { ContainerLabels } from "../security/mod.ts";
 import { Queue } from "./queue.ts";
 
 /** Paths of a sandbox's pinned namespaces; one that is the host's is not pinned and missing here. */
@@ -15,7 +16,10 @@ export interface PinnedNamespaces {
 export interface SandboxParts {
   readonly id: string;
   readonly config: SandboxConfig;
+  /** As asked for; `""` for the default one. */
   readonly runtimeHandler: string;
+  /** Name of the one that it has: the default may become another. */
+  readonly handler: string;
   readonly createdAt: bigint;
   readonly hostname: string;
   /** Absolute. */
@@ -29,6 +33,8 @@ export interface SandboxParts {
   readonly shmPath: string;
   /** A process holds the pod's PID namespace. */
   readonly hasInfra: boolean;
+  /** `undefined` when it was made without SELinux. */
+  readonly labels: ContainerLabels | undefined;
 }
 
 /** One pod sandbox: what it is made of, and its state. */

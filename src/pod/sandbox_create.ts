@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { CridError, together, type Unwind } from "../failure/mod.ts";
-import type { RuntimeHandler } from "../oci/mod.ts";
+import type { RuntimeHandler, SpecSelinux } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import { handlerNamed, type PodContext, unwindOf } from "./context.ts";
 import { removeIfAny, writeFileAtomic } from "./files.ts";
@@ -15,6 +15,7 @@ import { mountShm, unmountShm, writeResolvConf } from "./sandbox_files.ts";
 import { PLAN, spoofedSpec } from "./sandbox_record.ts";
 import { createStorage, gatedConfig } from "./sandbox_storage.ts";
 import { podSysctls } from "./sandbox_sysctls.ts";
+import { labelPodFiles, specSelinux } from "./selinux.ts";
 import { step } from "./step.ts";
 import { now } from "./time.ts";
 import type { SandboxConfig } from "./types.ts";
@@ -42,15 +43,21 @@ export async function makeSandbox(
   await using unwind = unwindOf(context, name);
 
   const gated = gatedConfig(context, handler, asked);
-  const config = await step(
+  const { config, labels } = await step(
     "sandbox storage creation",
     () => createStorage(context, id, gated, createdAt),
   );
   unwind.add("storage", () => context.leftovers.last(name, () => store.deleteContainer(id)));
 
-  const planned = plan(context, id, config, handlerName, createdAt);
+  const planned: SandboxParts = {
+    ...plan(context, id, config, createdAt),
+    runtimeHandler: handlerName,
+    handler: handler.name,
+    labels,
+  };
+  const selinux = specSelinux(context, labels, config.security, config.annotations);
   const planFile = join(store.containerDir(id), PLAN);
-  const spec = JSON.stringify(spoofedSpec(planned));
+  const spec = JSON.stringify(spoofedSpec(planned, selinux));
   // Before anything else is made: a crash must not leave what nobody can find again.
   await step("sandbox spec configuration", () => writeFileAtomic(planFile, spec));
   const sandbox = new Sandbox(planned);
@@ -60,11 +67,11 @@ export async function makeSandbox(
       await cgroups.createSandbox(planned.cgroupParent, id);
     }),
     step("sandbox log directory", () => makeLogDirectory(planned, context, unwind)),
-    step("sandbox files", () => writeFiles(context, planned)),
+    step("sandbox files", () => writeFiles(context, planned, selinux)),
     step("sandbox shm creation", async () => {
       if (config.security.namespaces.ipc === "node") return;
       unwind.add("shm", () => unmountShm(planned.shmPath));
-      await mountShm(planned.shmPath, config);
+      await mountShm(planned.shmPath, config, selinux?.mount ?? "");
     }),
     joinNetwork(context, sandbox, unwind),
   );
@@ -87,9 +94,8 @@ function plan(
   context: PodContext,
   id: string,
   config: SandboxConfig,
-  runtimeHandler: string,
   createdAt: bigint,
-): SandboxParts {
+): Omit<SandboxParts, "runtimeHandler" | "handler" | "labels"> {
   const { namespaces } = config.security;
   const { namespacesDir, logDir } = context.options;
   const runDir = context.store.containerRunDir(id);
@@ -98,7 +104,6 @@ function plan(
   return {
     id,
     config,
-    runtimeHandler,
     createdAt,
     hostname,
     logDirectory: config.logDirectory || join(logDir, id),
@@ -182,7 +187,11 @@ export async function removeLogDirectory(context: PodContext, parts: SandboxPart
   await removeIfAny(parts.logDirectory);
 }
 
-async function writeFiles(context: PodContext, parts: SandboxParts): Promise<void> {
+async function writeFiles(
+  context: PodContext,
+  parts: SandboxParts,
+  selinux: SpecSelinux | undefined,
+): Promise<void> {
   const runDir = context.store.containerRunDir(parts.id);
   await Deno.mkdir(runDir, { recursive: true, mode: 0o700 });
   const containerEnv = join(runDir, ".containerenv");
@@ -191,11 +200,11 @@ async function writeFiles(context: PodContext, parts: SandboxParts): Promise<voi
     Deno.writeTextFile(parts.hostnamePath, parts.hostname + "\n", { mode: 0o644 }),
     Deno.writeTextFile(containerEnv, "", { mode: 0o644 }),
   );
+  const files = [parts.resolvPath, parts.hostnamePath, containerEnv];
+  await labelPodFiles(selinux, files);
   const { uids, gids } = parts.config.security.namespaces.user.maps;
   const [uid, gid] = [uids[0]?.hostId, gids[0]?.hostId];
   if (uid === undefined || gid === undefined) return;
   // The pod's root may change them.
-  for (const path of [parts.resolvPath, parts.hostnamePath, containerEnv]) {
-    await Deno.chown(path, uid, gid);
-  }
+  for (const path of files) await Deno.chown(path, uid, gid);
 }

@@ -46,12 +46,17 @@ async function hostResolvConf(): Promise<string> {
   }
 }
 
-/** Mounts a tmpfs for the pod's `/dev/shm`, whose root the pod's root owns. */
-export async function mountShm(path: string, config: SandboxConfig): Promise<void> {
+/**
+ * Mounts a tmpfs for the pod's `/dev/shm`, whose root the pod's root owns.
+ *
+ * @param label SELinux label of all that is in it, or `""`.
+ */
+export async function mountShm(path: string, config: SandboxConfig, label: string): Promise<void> {
   const size = shmSize(config);
   await Deno.mkdir(path, { recursive: true, mode: 0o700 });
   const flags = MountFlag.NOEXEC | MountFlag.NOSUID | MountFlag.NODEV;
-  mount("shm", path, "tmpfs", flags, `mode=1777,size=${size}`);
+  const context = label === "" ? "" : `,context="${label}"`;
+  mount("shm", path, "tmpfs", flags, `mode=1777,size=${size}${context}`);
   const { uids, gids } = config.security.namespaces.user.maps;
   const [uid, gid] = [uids[0]?.hostId, gids[0]?.hostId];
   if (uid !== undefined && gid !== undefined) await Deno.chown(path, uid, gid);

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { OciSpec } from "../oci/mod.ts";
+import type { OciSpec, SpecSelinux } from "../oci/mod.ts";
+import type { ContainerLabels } from "../security/mod.ts";
 import type { SandboxMetadata } from "./types.ts";
 import type { PinnedNamespaces, SandboxParts } from "./sandbox.ts";
 import {
@@ -108,6 +109,7 @@ export function sandboxAnnotations(parts: SandboxParts): Record<string, string> 
     [Key.sandboxName]: sandboxName(config.metadata),
     [Key.shmPath]: parts.shmPath,
     [Key.runtimeHandler]: parts.runtimeHandler,
+    [Key.handler]: parts.handler,
     [Key.hostNetwork]: String(config.security.namespaces.network === "node"),
     ...(parts.hasInfra ? {} : { [Key.spoofed]: "true", "spoofed.crio.io": "true" }),
   };
@@ -116,12 +118,20 @@ export function sandboxAnnotations(parts: SandboxParts): Record<string, string> 
 }
 
 /** The spec that is written for a sandbox whose infra container has no process. */
-export function spoofedSpec(parts: SandboxParts): Partial<OciSpec> {
+export function spoofedSpec(
+  parts: SandboxParts,
+  selinux: SpecSelinux | undefined,
+): Partial<Omit<OciSpec, "process">> & { process?: Partial<OciSpec["process"]> } {
+  const { process = "", mount = "" } = selinux ?? {};
   return {
     ociVersion: "1.0.2",
     hostname: parts.hostname,
     annotations: sandboxAnnotations(parts),
-    linux: { namespaces: namespaceEntries(parts.namespaces) },
+    ...(process === "" ? {} : { process: { selinuxLabel: process } }),
+    linux: {
+      namespaces: namespaceEntries(parts.namespaces),
+      ...(mount === "" ? {} : { mountLabel: mount }),
+    },
   };
 }
 
@@ -132,9 +142,10 @@ function namespaceEntries(pinned: PinnedNamespaces): { type: string; path: strin
 /**
  * A sandbox from its spec.
  *
+ * @param labels Of its record in the store: a spec does not have those that are not applied.
  * @throws {Error} When the spec is damaged or not a sandbox's.
  */
-export function readSandbox(text: string): SandboxParts {
+export function readSandbox(text: string, labels: ContainerLabels | undefined): SandboxParts {
   const spec = JSON.parse(text) as Partial<OciSpec>;
   const notes = spec.annotations ?? {};
   const id = notes[Key.sandboxId];
@@ -173,6 +184,7 @@ export function readSandbox(text: string): SandboxParts {
       ...readAnnotatedResources(notes),
     },
     runtimeHandler: notes[Key.runtimeHandler] ?? "",
+    handler: notes[Key.handler] ?? notes[Key.runtimeHandler] ?? "",
     createdAt: fromRfc3339(notes[Key.created] ?? ""),
     hostname: notes[Key.hostName] ?? "",
     logDirectory: notes[Key.logPath] ?? "",
@@ -182,5 +194,6 @@ export function readSandbox(text: string): SandboxParts {
     hostnamePath: notes[Key.hostnamePath] ?? "",
     shmPath: notes[Key.shmPath] ?? "",
     hasInfra: notes[Key.spoofed] !== "true",
+    labels,
   };
 }

@@ -1,10 +1,12 @@
 import type { IdMaps, RuntimeHandler } from "../oci/mod.ts";
+import type { ContainerLabels } from "../security/mod.ts";
 import { allowedAnnotations, allowedFor } from "./allowed_annotations.ts";
 import type { PodContext } from "./context.ts";
 import { readFileIfAny } from "./files.ts";
 import { subordinateIds } from "./id_ranges.ts";
 import { infraName, sandboxName } from "./names.ts";
 import { sandboxMetadataJson } from "./sandbox_record.ts";
+import { newPodLabels, seeksLevel } from "./selinux.ts";
 import type { SandboxConfig } from "./types.ts";
 import { annotatedMaps, asksForMaps } from "./user_namespace.ts";
 import { workloadOf } from "./workloads.ts";
@@ -23,34 +25,46 @@ export function gatedConfig(
   return { ...asked, annotations: allowedAnnotations(annotations, allowed) };
 }
 
-/**
- * Makes a sandbox's record in the store.
- *
- * @returns The configuration with the id maps that were found for it.
- */
+/** What was found for a sandbox that asked for no more than that it be found. */
+export interface Found {
+  /** With its id maps. */
+  readonly config: SandboxConfig;
+  readonly labels: ContainerLabels | undefined;
+}
+
+/** Makes a sandbox's record in the store. */
 export async function createStorage(
   context: PodContext,
   id: string,
   config: SandboxConfig,
   createdAt: bigint,
-): Promise<SandboxConfig> {
-  const create = async (maps: IdMaps | undefined) => {
+): Promise<Found> {
+  const create = async () => {
+    const maps = await idMaps(context, config);
+    const labels = await newPodLabels(context, config.security);
     await context.store.createContainer({
       id,
       names: [infraName(config.metadata), sandboxName(config.metadata)],
       image: undefined,
       metadata: sandboxMetadataJson(id, config.metadata, createdAt),
       ...(maps === undefined ? {} : { idMaps: maps }),
+      labels,
     });
-    return maps === undefined ? config : withMaps(config, maps);
+    return { config: maps === undefined ? config : withMaps(config, maps), labels };
   };
+  if (!seeksMaps(config) && !seeksLevel(context, config.security)) return await create();
+  // Two pods must not find the same ids or the same level free.
+  return await context.idSearch.run(create);
+}
+
+function seeksMaps({ annotations, security }: SandboxConfig): boolean {
+  return security.namespaces.user.mode !== "pod" && asksForMaps(annotations);
+}
+
+async function idMaps(context: PodContext, config: SandboxConfig): Promise<IdMaps | undefined> {
+  if (seeksMaps(config)) return await findMaps(context, config);
   const { mode, maps } = config.security.namespaces.user;
-  if (mode === "pod") return await create(maps);
-  if (!asksForMaps(config.annotations)) {
-    return await create(context.options.userNamespaces.staticMaps);
-  }
-  // Two pods must not find the same ids free.
-  return await context.idSearch.run(async () => await create(await findMaps(context, config)));
+  return mode === "pod" ? maps : context.options.userNamespaces.staticMaps;
 }
 
 async function findMaps(context: PodContext, config: SandboxConfig): Promise<IdMaps> {

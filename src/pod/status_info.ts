@@ -1,20 +1,27 @@
 import type { Container } from "./container.ts";
+import type { PodContext } from "./context.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { specSelinux } from "./selinux.ts";
 import type { StringMap } from "./types.ts";
 
 /** The `info` of a verbose sandbox status, as CRI-O words it. */
-export function sandboxInfo(sandbox: Sandbox): StringMap {
+export function sandboxInfo(context: PodContext, sandbox: Sandbox): StringMap {
   const { parts } = sandbox;
+  const { config } = parts;
+  const { process = "", mount = "" } =
+    specSelinux(context, parts.labels, config.security, config.annotations) ?? {};
   return {
     info: JSON.stringify({
       ...(sandbox.infra === undefined ? {} : { pid: sandbox.infra.pid }),
       runtimeSpec: {
         hostname: parts.hostname,
+        ...(process === "" ? {} : { process: { selinuxLabel: process } }),
         linux: {
+          ...(mount === "" ? {} : { mountLabel: mount }),
           cgroupsPath: parts.cgroupParent,
           namespaces: Object.entries(parts.namespaces).map(([type, path]) => ({ type, path })),
         },
-        annotations: parts.config.annotations,
+        annotations: config.annotations,
       },
     }),
   };

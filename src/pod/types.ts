@@ -302,6 +302,8 @@ export interface Pods {
   imageUser(imageId: string): string | undefined;
   conditions(): Promise<readonly Condition[]>;
   handlers(): readonly HandlerView[];
+  /** Names of the handlers that pods have, none of them `""`. */
+  handlersInUse(): ReadonlySet<string>;
   /** The pod CIDR is given to us by the kubelet; CNI does not use it. */
   updateRuntimeConfig(podCidr: string): void;
   readonly cgroupDriver: "systemd" | "cgroupfs";

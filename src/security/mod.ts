@@ -23,7 +23,24 @@ export {
   loadedProfiles,
 } from "./apparmor.ts";
 export { DEFAULT_APPARMOR_PROFILE, defaultApparmorText } from "./apparmor_default.ts";
-export { mergeSelinuxLabel, selinuxEnabled, type SelinuxOptions } from "./selinux.ts";
+export {
+  type ContainerLabels,
+  containerLabels,
+  initLabel,
+  needsLevel,
+  podLabels,
+  type SelinuxOptions,
+  SUPER_PRIVILEGED_TYPE,
+} from "./selinux/container_labels.ts";
+export { parseLabel } from "./selinux/label.ts";
+export { freeLevel } from "./selinux/levels.ts";
+export {
+  loadSelinuxPolicy,
+  selinuxEnabled,
+  type SelinuxPlaces,
+  type SelinuxPolicy,
+} from "./selinux/policy.ts";
+export { fileLabel, relabel, relabelUnlessLabelled } from "./selinux/relabel.ts";
 export { defaultSeccompProfile, MACHINE } from "./seccomp/default_profile.ts";
 export {
   loadSeccompProfile,

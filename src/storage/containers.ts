@@ -18,7 +18,7 @@ import { unmountLayer } from "./mounts.ts";
 import { isId, type StorePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
 import { type OpenImages, openImages, type OpenLayers, type Tables } from "./tables.ts";
-import type { ContainerRecord, IdMap, IdMaps, NewContainer } from "./types.ts";
+import type { ContainerRecord, IdMap, IdMaps, NewContainer, SelinuxLabels } from "./types.ts";
 
 /** The containers of a store: records, writable layers and directories. */
 export class Containers {
@@ -134,12 +134,14 @@ export function containerRecord(record: JsonRecord): ContainerRecord {
     metadata: text(record["metadata"]) ?? "",
     created: new Date(text(record["created"]) ?? 0),
     idMaps: { uids: idMap(record["uidmap"]), gids: idMap(record["gidmap"]) },
+    labels: labelsOf(record),
   };
 }
 
-/** The SELinux label that a container's file system is mounted with. */
-export function mountLabelOf(record: JsonRecord): string {
-  return text(dictionary(record["flags"])["MountLabel"]) ?? "";
+function labelsOf(record: JsonRecord): SelinuxLabels | undefined {
+  const flags = dictionary(record["flags"]);
+  const [process, mount] = [text(flags["ProcessLabel"]) ?? "", text(flags["MountLabel"]) ?? ""];
+  return process === "" && mount === "" ? undefined : { process, mount };
 }
 
 /** The container's own mount options, which replace those of the store. */
@@ -154,7 +156,7 @@ export function isVolatileContainer(record: JsonRecord): boolean {
 }
 
 function newRecord(container: NewContainer, layer: string): JsonRecord {
-  const maps = container.idMaps;
+  const { idMaps: maps, labels } = container;
   return {
     id: container.id,
     names: container.names,
@@ -163,12 +165,16 @@ function newRecord(container: NewContainer, layer: string): JsonRecord {
     metadata: container.metadata,
     created: new Date().toISOString(),
     ...(hasIdMaps(maps) ? { uidmap: rawMap(maps.uids), gidmap: rawMap(maps.gids) } : {}),
-    flags: { MountLabel: container.mountLabel ?? "", ProcessLabel: "", Volatile: true },
+    flags: {
+      MountLabel: labels?.mount ?? "",
+      ProcessLabel: labels?.process ?? "",
+      Volatile: true,
+    },
   };
 }
 
 function layerOf(container: NewContainer, id: string, parent: string | undefined): JsonRecord {
-  const label = container.mountLabel ?? "";
+  const label = container.labels?.mount ?? "";
   return {
     id,
     names: container.names.map((name) => `${name}-layer`),

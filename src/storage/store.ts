@@ -1,17 +1,11 @@
 import * as fs from "node:fs";
 import { CridError } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
-import {
-  containerRecord,
-  Containers,
-  isVolatileContainer,
-  mountLabelOf,
-  mountOptionsOf,
-} from "./containers.ts";
+import { containerRecord, Containers, isVolatileContainer, mountOptionsOf } from "./containers.ts";
 import { collectGarbage } from "./garbage.ts";
 import { Images } from "./images.ts";
 import { chainLayerId } from "./layer_id.ts";
-import { layerRecord, openLayers, placeOf, text } from "./layers.ts";
+import { layerRecord, openLayers, placeOf } from "./layers.ts";
 import { StagedLayer } from "./layer_staging.ts";
 import { hasIdMaps } from "./id_maps.ts";
 import { Mounts } from "./mounts.ts";
@@ -146,12 +140,13 @@ class DiskStore implements Store {
     if (record === undefined) {
       throw new CridError("not_found", `mount container ${id}: it is not in the store`);
     }
-    return await this.#mounts.mount(text(record["layer"]) ?? "", {
+    const container = containerRecord(record);
+    return await this.#mounts.mount(container.layer, {
       access: "read-write",
       options: mountOptionsOf(record) ?? this.#overlay.mountOptions,
       durability: isVolatileContainer(record) ? "volatile" : "durable",
-      label: mountLabelOf(record),
-      ...mappedIds(containerRecord(record), userNamespace),
+      label: container.labels?.mount ?? "",
+      ...mappedIds(container, userNamespace),
     });
   }
   async unmountContainer(id: string): Promise<void> {
@@ -159,7 +154,7 @@ class DiskStore implements Store {
     if (layer !== "") await this.#mounts.unmount(layer);
   }
 
-  async mountImage(id: string): Promise<string> {
+  async mountImage(id: string, label = ""): Promise<string> {
     const layer = (await this.#images.index()).byId.get(id)?.layer;
     if (layer === undefined) {
       throw new CridError("not_found", `mount image ${id}: it is not in the store or has no layer`);
@@ -168,7 +163,7 @@ class DiskStore implements Store {
       access: "read-only",
       options: [...this.#overlay.mountOptions, "nosuid", "nodev"],
       durability: "durable",
-      label: "",
+      label,
     });
   }
   async unmountImage(id: string): Promise<void> {

@@ -80,6 +80,14 @@ export interface ContainerRecord {
   readonly metadata: string;
   readonly created: Date;
   readonly idMaps: IdMaps;
+  /** `undefined` when it was made without SELinux. */
+  readonly labels: SelinuxLabels | undefined;
+}
+
+/** SELinux labels of a container. */
+export interface SelinuxLabels {
+  readonly process: string;
+  readonly mount: string;
 }
 
 /** What a new image consists of. Its layers must be in the store already. */
@@ -104,7 +112,8 @@ export interface NewContainer {
   readonly image: string | undefined;
   readonly metadata: string;
   readonly idMaps?: IdMaps;
-  readonly mountLabel?: string;
+  /** Its root file system is mounted with the second. */
+  readonly labels?: SelinuxLabels | undefined;
 }
 
 /** How a blob was compressed, found from its first bytes. */
@@ -197,8 +206,12 @@ export interface Store extends AsyncDisposable {
   mountContainer(id: string, userNamespace?: string): Promise<string>;
   /** Unmounts it whatever the count says; unknown or unmounted is no error. */
   unmountContainer(id: string): Promise<void>;
-  /** Mounts an image's top layer read-only (for image volumes); counts as above. */
-  mountImage(id: string): Promise<string>;
+  /**
+   * Mounts an image's top layer read-only (for image volumes); counts as above.
+   *
+   * @param label SELinux label of all its files.
+   */
+  mountImage(id: string, label?: string): Promise<string>;
   /** Undoes one {@linkcode Store.mountImage}; unknown or unmounted is no error. */
   unmountImage(id: string): Promise<void>;
   /** `<graphRoot>/<driver>-containers/<id>/userdata`, persistent. */

@@ -42,7 +42,6 @@ export const RUNTIME = {
     default: false,
     flag: "selinux",
     env: ["CONTAINER_SELINUX"],
-    built: false,
     doc: "Whether containers get SELinux labels. The default is whether the host has SELinux on.",
   },
   log_to_journald: {
@@ -456,7 +455,6 @@ export const RUNTIME = {
     default: true,
     flag: "hostnetwork-disable-selinux",
     env: ["CONTAINER_HOSTNETWORK_DISABLE_SELINUX"],
-    built: false,
     doc: "Whether pods in the host's network namespace get no SELinux process label.",
   },
   disable_hostport_mapping: {

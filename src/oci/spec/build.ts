@@ -15,6 +15,7 @@ import { resourcesStage } from "./resources.ts";
 import { rootfsStage } from "./rootfs.ts";
 import { secretsStage } from "./secrets.ts";
 import { securityStage } from "./security.ts";
+import { selinuxStage } from "./selinux.ts";
 import { systemdStage } from "./systemd.ts";
 import { timezoneStage } from "./timezone.ts";
 import { specVersion } from "./version.ts";
@@ -36,6 +37,7 @@ const STAGES: readonly Stage[] = [
   resourcesStage,
   limitsStage,
   securityStage,
+  selinuxStage,
   rootfsStage,
   timezoneStage,
   hooksStage,

@@ -4,6 +4,7 @@ import { readKernelFile, resolveInRoot } from "../../linux/mod.ts";
 import type { SpecMount } from "../types.ts";
 import { annotation, SpecAnnotation } from "./annotations.ts";
 import type { SpecDraft } from "./draft.ts";
+import { labelOwn } from "./selinux.ts";
 
 const FIPS_ENABLED = "/proc/sys/crypto/fips_enabled";
 /** What crypto libraries of an image use when the host is in FIPS mode. */
@@ -29,6 +30,7 @@ export async function fipsMounts(
   const file = async (name: string, text: string) => {
     const path = join(input.runDir, name);
     await writeFile(path, text, { mode: 0o644 });
+    await labelOwn(input, path);
     return path;
   };
   const disabled = annotation(spec.annotations, SpecAnnotation.disableFips) === "true" &&

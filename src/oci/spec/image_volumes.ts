@@ -3,6 +3,7 @@ import { join, resolve } from "@std/path";
 import { mkdirInRoot } from "../../linux/mod.ts";
 import { hostId } from "../../security/mod.ts";
 import type { SpecDraft } from "./draft.ts";
+import { labelOwn } from "./selinux.ts";
 
 /** Directories that the image declares as volumes (`image_volumes`). */
 export async function imageVolumesStage({ input, defaults, spec, user }: SpecDraft): Promise<void> {
@@ -17,6 +18,7 @@ export async function imageVolumesStage({ input, defaults, spec, user }: SpecDra
     const source = join(input.runDir, "mounts", crypto.randomUUID());
     await mkdir(source, { recursive: true, mode: 0o755 });
     await chown(source, uid, gid);
+    await labelOwn(input, source);
     spec.mounts.push({ destination, source, type: "bind", options: ["private", "bind", "rw"] });
   }
 }

@@ -7,14 +7,15 @@ import { defaultMounts } from "./default_mounts.ts";
 import type { SpecDraft } from "./draft.ts";
 import { hostSource } from "./mount_source.ts";
 import { mountPropagation, type RootfsPropagation } from "./propagation.ts";
+import { labelVolume } from "./selinux.ts";
 
 /**
  * All mounts, the shallow before the deep. One that the client asks for replaces crid's own at the
  * same place, and one on /dev or /sys all of crid's own below it.
  */
-export function mountsStage(draft: SpecDraft): void {
+export async function mountsStage(draft: SpecDraft): Promise<void> {
   const { input, spec } = draft;
-  const asked = askedMounts(draft);
+  const asked = await askedMounts(draft);
   // A later one replaces an earlier one: an account file, the defaults, crid's own, the client's.
   const mounts = new Map<string, SpecMount>();
   for (const mount of [...defaultMounts(draft), ...spec.mounts, ...input.internalMounts]) {
@@ -40,22 +41,24 @@ function depth(path: string): number {
 }
 
 /** What the client wants, checked and with sources that exist. */
-function askedMounts(draft: SpecDraft): OciSpec["mounts"] {
+async function askedMounts(draft: SpecDraft): Promise<OciSpec["mounts"]> {
   const table = draft.input.mounts.length > 0 ? mountInfo() : [];
   let rootfs: RootfsPropagation | undefined;
-  const mounts = draft.input.mounts.map((request) => {
+  const mounts: OciSpec["mounts"] = [];
+  for (const request of draft.input.mounts) {
     const destination = checkRequest(request, draft);
     const source = hostSource(request, draft.defaults);
     const propagation = mountPropagation(request, source, table, draft.defaults.storageRoot);
     if (propagation.rootfs !== undefined && rootfs !== "rshared") rootfs = propagation.rootfs;
-    return {
+    await labelVolume(draft.input, request, source);
+    mounts.push({
       destination,
       source,
       type: "bind",
       options: ["rbind", ...access(request), propagation.option],
       ...idMaps(request),
-    };
-  });
+    });
+  }
   if (rootfs !== undefined) draft.spec.linux.rootfsPropagation = rootfs;
   return mounts;
 }

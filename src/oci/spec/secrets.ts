@@ -5,6 +5,7 @@ import { log } from "../../observe/mod.ts";
 import { hostId } from "../../security/mod.ts";
 import type { SpecInput, SpecMount } from "../types.ts";
 import type { SpecDraft } from "./draft.ts";
+import { labelOwn } from "./selinux.ts";
 
 /** Where the list is when the configuration names none; the first that exists counts. */
 const MOUNTS_FILES = ["/etc/containers/mounts.conf", "/usr/share/containers/mounts.conf"];
@@ -44,9 +45,10 @@ export function parseMountsFile(text: string): SecretLine[] {
 /** A source that is not there is no error: hosts without a subscription have the list, too. */
 async function copied(
   { source, destination }: SecretLine,
-  { runDir, idMaps }: SpecInput,
+  input: SpecInput,
   file: string,
 ): Promise<SpecMount | undefined> {
+  const { runDir, idMaps } = input;
   const copy = join(runDir, "secrets", destination);
   try {
     await stat(source);
@@ -55,6 +57,7 @@ async function copied(
     await cp(source, copy, { recursive: true, dereference: true });
     const root = hostId(idMaps?.uids ?? [], 0) ?? 0;
     if (root !== 0) await give(copy, root, hostId(idMaps?.gids ?? [], 0) ?? root);
+    await labelOwn(input, copy);
   } catch (error) {
     log.warn(`mount ${source} of ${file} is skipped: ${errorMessage(error)}`);
     return undefined;

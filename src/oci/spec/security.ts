@@ -1,17 +1,8 @@
-import {
-  apparmorProfile,
-  maskedPaths,
-  mergeSelinuxLabel,
-  seccompFilter,
-  selinuxEnabled,
-} from "../../security/mod.ts";
+import { apparmorProfile, maskedPaths, seccompFilter } from "../../security/mod.ts";
 import { readKernelFile } from "../../linux/mod.ts";
 import { isPrivileged, type SpecDraft } from "./draft.ts";
 
-/** What containers run as where SELinux is on and nobody asks for another. */
-const BASE_LABEL = "system_u:system_r:container_t:s0";
-
-/** seccomp, AppArmor, SELinux, no_new_privs, masked and read-only paths. */
+/** seccomp, AppArmor, no_new_privs, masked and read-only paths. */
 export async function securityStage(draft: SpecDraft): Promise<void> {
   const { input, defaults, handler, spec } = draft;
   const { security } = input;
@@ -34,9 +25,6 @@ export async function securityStage(draft: SpecDraft): Promise<void> {
 
   const profile = await apparmorProfile(security.apparmor, defaults.apparmorProfile);
   if (profile !== undefined) spec.process.apparmorProfile = profile;
-  if (defaults.selinux && selinuxEnabled() && security.selinux !== undefined) {
-    spec.process.selinuxLabel = mergeSelinuxLabel(BASE_LABEL, security.selinux);
-  }
   const masked = maskedPaths(security.maskedPaths);
   if (masked.length > 0) spec.linux.maskedPaths = masked;
   if (security.readonlyPaths.length > 0) spec.linux.readonlyPaths = [...security.readonlyPaths];

@@ -4,6 +4,7 @@ import { hostId, readTable, type ResolvedUser, resolveUser } from "../../securit
 import type { OciSpec } from "../types.ts";
 import { annotation, parseUmask, SpecAnnotation } from "./annotations.ts";
 import type { SpecDraft } from "./draft.ts";
+import { labelOwn } from "./selinux.ts";
 
 /** Who the process runs as; an account and a group for it where the image has none. */
 export async function userStage(draft: SpecDraft): Promise<void> {
@@ -36,6 +37,7 @@ async function accountMounts({ input, spec, user }: SpecDraft): Promise<OciSpec[
     if (table === "" || taken.has(destination)) continue;
     const source = join(input.runDir, destination.slice("/etc/".length));
     await writeFile(source, table + (table.endsWith("\n") ? "" : "\n") + line, { mode: 0o644 });
+    await labelOwn(input, source);
     const root = hostId(input.idMaps?.uids ?? [], 0);
     if (root !== undefined && root !== 0) {
       await chown(source, root, hostId(input.idMaps?.gids ?? [], 0) ?? root);

@@ -105,7 +105,6 @@ export const DEFAULTS: SpecDefaults = {
   seccompProfile: "",
   privilegedSeccompProfile: "",
   apparmorProfile: "crio-default",
-  selinux: false,
   bindMountPrefix: "",
   absentMountSourcesToReject: [],
   imageVolumes: "mkdir",

@@ -367,6 +367,10 @@ export class FakePods implements Pods {
     ];
   }
 
+  handlersInUse() {
+    return new Set(["runc"]);
+  }
+
   updateRuntimeConfig(podCidr: string): void {
     this.#note("updateRuntimeConfig", podCidr);
   }

@@ -1,0 +1,116 @@
+import { check, Errno, isErrno } from "./errno.ts";
+import { Fd, open, openAt, OpenFlag } from "./fd.ts";
+import { libc } from "./libc.ts";
+import { FileType } from "./node.ts";
+import { lstatAt } from "./stat.ts";
+
+/** A descriptor is held for each directory on the way down. */
+const MAX_DEPTH = 1024;
+/** After so many entries others get their turn. */
+const ENTRIES_PER_TURN = 512;
+const DENTS_BYTES = 32 * 1024;
+const DT_UNKNOWN = 0;
+const DT_DIR = 4;
+const DIRECTORY = OpenFlag.READ | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
+const SLASH = "/".charCodeAt(0);
+
+/** @param entry A path that leads to the entry as long as the call runs, if its last part is not followed. */
+export type Visit = (entry: Uint8Array) => void;
+
+/**
+ * Visits a file, or a directory after all that is in it. Links are visited and never followed, and
+ * each directory is entered by its parent's descriptor: whoever can write to the tree cannot lead
+ * the walk out of it by putting a link in a directory's place. Entries that vanish meanwhile are no
+ * error.
+ *
+ * @param path Absolute, with links resolved and without a slash at its end.
+ * @throws {Errno} `ENAMETOOLONG` for a tree that is too deep, and what `visit` throws.
+ */
+export async function walkTree(path: string, visit: Visit): Promise<void> {
+  const slash = path.lastIndexOf("/");
+  using parent = open(path.slice(0, slash) || "/", OpenFlag.PATH | OpenFlag.DIRECTORY);
+  const name = new TextEncoder().encode(path.slice(slash + 1));
+  await new Walk(visit).entry(parent, name, DT_UNKNOWN, 0);
+}
+
+class Walk {
+  readonly #visit: Visit;
+  #visited = 0;
+
+  constructor(visit: Visit) {
+    this.#visit = visit;
+  }
+
+  async entry(parent: Fd, name: Uint8Array, type: number, depth: number): Promise<void> {
+    try {
+      if (isDirectory(parent, name, type)) await this.#below(parent, name, depth);
+      this.#visit(pathBelow(parent, name));
+    } catch (error) {
+      if (!isErrno(error, "ENOENT")) throw error;
+    }
+    if (++this.#visited % ENTRIES_PER_TURN === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  }
+
+  async #below(parent: Fd, name: Uint8Array, depth: number): Promise<void> {
+    if (depth >= MAX_DEPTH) throw new Errno(ENAMETOOLONG, "walk", `${MAX_DEPTH} directories down`);
+    using directory = openDirectory(parent, name);
+    if (directory === undefined) return;
+    const buffer = new Uint8Array(DENTS_BYTES);
+    for (;;) {
+      const size = Number(
+        check(
+          libc().getdents64(directory.number, buffer, BigInt(buffer.length)),
+          "getdents",
+          `fd ${directory.number}`,
+        ),
+      );
+      if (size === 0) return;
+      for (const [entry, type] of entries(buffer, size)) {
+        await this.entry(directory, entry, type, depth + 1);
+      }
+    }
+  }
+}
+
+const ENAMETOOLONG = 36;
+
+/** `undefined` when something else has taken the directory's place. */
+function openDirectory(parent: Fd, name: Uint8Array): Fd | undefined {
+  try {
+    return openAt(parent.number, name, DIRECTORY);
+  } catch (error) {
+    if (isErrno(error, "ENOTDIR", "ELOOP")) return undefined;
+    throw error;
+  }
+}
+
+/** struct linux_dirent64: u64 inode, i64 offset, u16 length, u8 type, then the name and NUL. */
+function* entries(buffer: Uint8Array, size: number): Generator<[name: Uint8Array, type: number]> {
+  const view = new DataView(buffer.buffer);
+  for (let at = 0; at < size; at += view.getUint16(at + 16, true)) {
+    const name = buffer.slice(at + 19, buffer.indexOf(0, at + 19));
+    if (!isSelfOrParent(name)) yield [name, buffer[at + 18] ?? DT_UNKNOWN];
+  }
+}
+
+function isSelfOrParent(name: Uint8Array): boolean {
+  const dot = ".".charCodeAt(0);
+  return name.length <= 2 && name.every((byte) => byte === dot);
+}
+
+/** Not every file system tells types with names. */
+function isDirectory(parent: Fd, name: Uint8Array, type: number): boolean {
+  if (type !== DT_UNKNOWN) return type === DT_DIR;
+  return (lstatAt(parent.number, name).mode & 0o170000) === FileType.DIRECTORY;
+}
+
+function pathBelow(parent: Fd, name: Uint8Array): Uint8Array {
+  const prefix = new TextEncoder().encode(`/proc/self/fd/${parent.number}`);
+  const path = new Uint8Array(prefix.length + 1 + name.length);
+  path.set(prefix);
+  path[prefix.length] = SLASH;
+  path.set(name, prefix.length + 1);
+  return path;
+}
