@@ -8,7 +8,7 @@ import type { Readable } from "node:stream";
 import { Buffer } from "node:buffer";
 import { constants } from "node:os";
 import process from "node:process";
-import { CridError } from "../failure/mod.ts";
+import { CridError, type ErrorCode, Timer } from "../failure/mod.ts";
 
 /** How {@linkcode run} runs a program. */
 export interface RunOptions {
@@ -76,14 +76,10 @@ export async function run(
   };
   const onAbort = () => stop(options.signal?.reason);
   options.signal?.addEventListener("abort", onAbort, { once: true });
-  const timer = setTimeout(() => {
-    stop(
-      new CridError(
-        "deadline_exceeded",
-        `${command} ${args[0] ?? ""}: no end after ${timeoutMs / 1000} s, killed`,
-      ),
-    );
-  }, timeoutMs);
+  using _limit = new Timer(timeoutMs, () => {
+    const what = `${command} ${args[0] ?? ""}: no end after ${timeoutMs / 1000} s, killed`;
+    stop(new CridError("deadline_exceeded", what));
+  });
   try {
     const { code, signal } = await exit(child, command);
     const drain = setTimeout(() => {
@@ -96,7 +92,6 @@ export async function run(
     if (starter !== undefined) throwIfNotStarted(command, code, err);
     return { code, signal, stdout: out, stderr: err };
   } finally {
-    clearTimeout(timer);
     options.signal?.removeEventListener("abort", onAbort);
   }
 }
@@ -162,7 +157,8 @@ function spawnOptions(options: StartOptions): SpawnOptions {
 /**
  * Waits for the end of a child.
  *
- * @throws {CridError} `not_found` or `permission_denied` when it never started.
+ * @throws {CridError} When it never started: `not_found`, `permission_denied`, or `resource_exhausted`
+ * on a host without memory, processes or descriptors.
  */
 export function exit(
   child: ChildProcess,
@@ -170,11 +166,8 @@ export function exit(
 ): Promise<{ code: number; signal: string | undefined }> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error & { code?: string }) => {
-      reject(
-        error.code === "EACCES"
-          ? new CridError("permission_denied", `run ${command}: not executable`, { cause: error })
-          : new CridError("not_found", `run ${command}: ${error.message}`, { cause: error }),
-      );
+      const what = error.code === "EACCES" ? "not executable" : error.message;
+      reject(new CridError(startFailure(error.code), `run ${command}: ${what}`, { cause: error }));
     };
     child.once("error", failed);
     const ended = (code: number | null, signal: string | null) => {
@@ -187,6 +180,20 @@ export function exit(
       ended(child.exitCode, child.signalCode);
     } else child.once("exit", ended);
   });
+}
+
+function startFailure(code: string | undefined): ErrorCode {
+  switch (code) {
+    case "EACCES":
+      return "permission_denied";
+    case "EAGAIN":
+    case "ENOMEM":
+    case "EMFILE":
+    case "ENFILE":
+      return "resource_exhausted";
+    default:
+      return "not_found";
+  }
 }
 
 /** Kills a child and everything in its process group; one that is gone already is no error. */

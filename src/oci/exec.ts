@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "@std/path";
-import { CridError } from "../failure/mod.ts";
+import { CridError, Timer } from "../failure/mod.ts";
 import { exit, killGroup } from "../linux/mod.ts";
 import { lastMessage, runtimeCommand } from "./command.ts";
 import { ExecCgroup } from "./exec_cgroup.ts";
@@ -138,7 +138,7 @@ function notStarted({ id }: ExecSyncRequest, stderr: Uint8Array, code: number): 
 /** The end of the wait for a command: its time is up, or the caller has given up. */
 class ExecLimit implements Disposable {
   readonly #done = Promise.withResolvers<undefined>();
-  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #timer: Timer | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = () => this.#done.resolve(undefined);
   timedOut = false;
@@ -147,10 +147,10 @@ class ExecLimit implements Disposable {
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (timeout <= 0) return;
-    this.#timer = setTimeout(() => {
+    this.#timer = new Timer(timeout * 1000, () => {
       this.timedOut = true;
       this.#done.resolve(undefined);
-    }, timeout * 1000);
+    });
   }
 
   get reached(): Promise<undefined> {
@@ -158,7 +158,7 @@ class ExecLimit implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 }

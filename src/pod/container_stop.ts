@@ -1,4 +1,4 @@
-import { errorMessage } from "../failure/mod.ts";
+import { errorMessage, Timer } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container } from "./container.ts";
 import { reconcile } from "./container_exit.ts";
@@ -43,7 +43,7 @@ export class StopLoop {
   readonly #context: PodContext;
   readonly #container: Container;
   #deadline: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #timeUp = Promise.withResolvers<void>();
 
   constructor(context: PodContext, container: Container, deadline: number) {
@@ -77,7 +77,7 @@ export class StopLoop {
       }
       await this.#kill();
     } finally {
-      clearTimeout(this.#timer);
+      this.#timer?.[Symbol.dispose]();
     }
   }
 
@@ -113,9 +113,9 @@ export class StopLoop {
   }
 
   #arm(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     const left = Math.max(0, this.#deadline - performance.now());
-    this.#timer = setTimeout(() => this.#timeUp.resolve(), left);
+    this.#timer = new Timer(left, () => this.#timeUp.resolve());
   }
 
   async #kill(): Promise<void> {
