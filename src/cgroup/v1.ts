@@ -1,4 +1,5 @@
 import { kernelFileExists, listKernelDirectory, readKernelFile } from "../linux/mod.ts";
+import { now } from "../observe/mod.ts";
 import type {
   CgroupDetails,
   CgroupStats,
@@ -8,7 +9,7 @@ import type {
   MemoryStats,
 } from "./types.ts";
 import { innerCgroup, readLimit } from "./inner.ts";
-import { KeyedValues, limitedNumber, now, readBigInt, readKeyed, readNumber } from "./values.ts";
+import { KeyedValues, limitedNumber, readBigInt, readKeyed, readNumber } from "./values.ts";
 
 /** Where a cgroup is in the hierarchy of each controller; a controller may have none. */
 export type V1Places = (controller: string) => string | undefined;

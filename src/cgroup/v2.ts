@@ -1,4 +1,5 @@
 import { kernelFileExists, listKernelDirectory, readKernelFile } from "../linux/mod.ts";
+import { now } from "../observe/mod.ts";
 import type {
   CgroupDetails,
   CgroupPressure,
@@ -9,7 +10,7 @@ import type {
   PressureLine,
 } from "./types.ts";
 import { innerCgroup, readLimit } from "./inner.ts";
-import { limitedNumber, now, readKeyed, readNumber } from "./values.ts";
+import { limitedNumber, readKeyed, readNumber } from "./values.ts";
 
 /** Figures of a v2 cgroup with its children; `undefined` when it is gone. */
 export function v2Stats(place: string): CgroupStats | undefined {

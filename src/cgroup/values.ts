@@ -54,8 +54,3 @@ export function tighter(one: number, other: number): number {
   if (one === 0 || other === 0) return one + other;
   return Math.min(one, other);
 }
-
-/** Nanoseconds of the Unix epoch. */
-export function now(): bigint {
-  return BigInt(Date.now()) * 1_000_000n;
-}

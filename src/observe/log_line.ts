@@ -1,3 +1,4 @@
+import { preciseTime } from "./clock.ts";
 import type { Fields, Level } from "./log.ts";
 
 /** One event as it is written. */
@@ -54,18 +55,9 @@ function quote(text: string): string {
   );
 }
 
-/** Date.now() counts milliseconds; the finer part comes from a clock that knows no time of day. */
-let origin = Date.now() - performance.now();
-
 /** The time as Go's RFC3339Nano, in UTC: `2026-01-02T03:04:05.678901234Z`. */
 export function logTime(): string {
-  const now = Date.now();
-  let time = origin + performance.now();
-  if (Math.abs(time - now) > 1) {
-    // The time of day was set, or the machine slept.
-    origin = now - performance.now();
-    time = now;
-  }
+  const time = preciseTime();
   const seconds = Math.floor(time / 1000);
   const nanoseconds = Math.floor((time - seconds * 1000) * 1e6);
   const second = new Date(seconds * 1000).toISOString().slice(0, 19);

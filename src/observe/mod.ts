@@ -1,9 +1,10 @@
 /**
- * What the operator sees of crid: the log.
+ * What the operator sees of crid: the log, and the time that events bear.
  *
  * @module
  */
 
+export { now } from "./clock.ts";
 export {
   configureLog,
   configureWorkerLog,

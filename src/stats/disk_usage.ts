@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { setImmediate as yieldToOthers, setTimeout as pause } from "node:timers/promises";
+import { now } from "../observe/mod.ts";
 import type { FsStats } from "./types.ts";
 
 /** How long a count is good for at least; the kubelet asks every 10 s. */
@@ -55,9 +56,8 @@ export class DiskUsage {
       return undefined;
     }
     const at = performance.now();
-    const timestamp = BigInt(Date.now()) * 1_000_000n;
     const count = {
-      stats: { timestamp, mountpoint: directory, ...counted },
+      stats: { timestamp: now(), mountpoint: directory, ...counted },
       at,
       freshUntil: at + Math.max(FRESH_MS, FRESH_PER_COST * (at - began)),
     };

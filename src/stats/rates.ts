@@ -21,7 +21,8 @@ export class CpuRates {
    */
   next(id: string, timestamp: bigint, usage: bigint): number {
     const last = this.#last.get(id);
-    if (last === undefined || usage < last.usage) {
+    // Also when the time of day was set back.
+    if (last === undefined || usage < last.usage || timestamp < last.timestamp) {
       this.#sweep(timestamp);
       this.#last.set(id, { timestamp, usage, rate: 0 });
       return 0;

@@ -1,4 +1,5 @@
 import type { Pressure } from "../../cgroup/mod.ts";
+import { now } from "../../observe/mod.ts";
 import type { ContainerUsage, FsStats, InterfaceStats } from "../../stats/mod.ts";
 import type {
   ContainerFilter,
@@ -21,7 +22,6 @@ import type {
   SwapUsage,
   UInt64Value,
 } from "../../gen/runtime/v1/api.ts";
-import { now } from "./clock.ts";
 import { toUint64 } from "./numbers.ts";
 
 type Usage = Pick<ContainerUsage, "cpu" | "memory" | "pressure">;

@@ -1,4 +1,5 @@
 import type { Image } from "../../image/mod.ts";
+import { now } from "../../observe/mod.ts";
 import type { ImageServiceServer, ImageSpec } from "../../gen/runtime/v1/api.ts";
 import {
   imageInfo,
@@ -10,7 +11,6 @@ import {
 } from "../convert/image.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import { chunks } from "./chunks.ts";
-import { now } from "../convert/clock.ts";
 import type { ServedImages } from "../types.ts";
 
 /** The whole ImageService. */

@@ -1,3 +1,4 @@
+import { now } from "../../observe/mod.ts";
 import type { Pods } from "../../pod/mod.ts";
 import type { RuntimeServiceServer } from "../../gen/runtime/v1/api.ts";
 import {
@@ -10,7 +11,6 @@ import { readResources } from "../convert/resources.ts";
 import { writeContainerStatus } from "../convert/container.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import { chunks } from "./chunks.ts";
-import { now } from "../convert/clock.ts";
 
 type SandboxRpc =
   | "runPodSandbox"

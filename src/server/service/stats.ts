@@ -1,3 +1,4 @@
+import { now } from "../../observe/mod.ts";
 import type { Pods } from "../../pod/mod.ts";
 import type { RuntimeServiceServer } from "../../gen/runtime/v1/api.ts";
 import {
@@ -8,7 +9,6 @@ import {
 } from "../convert/stats.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import { chunks } from "./chunks.ts";
-import { now } from "../convert/clock.ts";
 
 type StatsRpc =
   | "containerStats"

@@ -1,3 +1,4 @@
+import { now } from "../../observe/mod.ts";
 import { interfaceStats } from "../interfaces.ts";
 import type { Metric, MetricsContainer, MetricsSource, PodMetrics } from "../types.ts";
 import { includedGroups } from "./descriptors.ts";
@@ -46,7 +47,7 @@ function fill<Sample>(
   sample: Sample,
   labels: readonly string[],
 ): readonly Metric[] {
-  const timestamp = BigInt(Date.now()) * 1_000_000n;
+  const timestamp = now();
   return row.read(sample).map((read) => ({
     name: row.name,
     timestamp,

@@ -28,6 +28,13 @@ describe("the rate of CPU use", () => {
     assert.equal(rates.next("b", 3n * SECOND, 100n * SECOND), 0);
   });
 
+  it("begins anew when the time of day was set back", () => {
+    const rates = new CpuRates();
+    rates.next("a", 5_000n * SECOND, 1n * SECOND);
+    assert.equal(rates.next("a", 1_000n * SECOND, 2n * SECOND), 0);
+    assert.equal(rates.next("a", 1_001n * SECOND, 3n * SECOND), 1_000_000_000);
+  });
+
   it("forgets those that nobody asks for any more", () => {
     const rates = new CpuRates();
     for (let i = 0; i < 300; i++) rates.next(`old${i}`, 1n * SECOND, 0n);
