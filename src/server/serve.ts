@@ -79,8 +79,9 @@ function grpcServer(options: CriServerOptions, surroundings: Surroundings): Grpc
 
 function httpServer(sources: HttpSources) {
   return createHttpServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://localhost");
-    const reply = await route(request.method ?? "GET", pathname, sources);
+    // Not by URL, which throws for what a client may well send.
+    const [path = "/"] = (request.url ?? "/").split("?");
+    const reply = await route(request.method ?? "GET", path, sources);
     const body = Buffer.from(reply.body);
     response.writeHead(reply.status, {
       "content-type": reply.contentType,

@@ -47,6 +47,15 @@ describe("the status API on the CRI socket", () => {
     });
   });
 
+  it("answers a path that is no URL, and serves on", async () => {
+    await using crid = await served();
+    for (const path of ["//", "//[", "///info", "/info?a=//"]) {
+      const { status } = await get(crid, path);
+      assert.equal(status, path.startsWith("/info") ? 200 : 404, path);
+    }
+    assert.equal((await crid.client.runtime.version()).runtimeName, "cri-o");
+  });
+
   it("tells cAdvisor where the storage is", async () => {
     await using crid = await served();
     const { status, type, body } = await get(crid, "/info");
