@@ -59,12 +59,17 @@ class ExitWatch {
       reject(signal?.reason);
       if (this.#waits.size === 0) this.#wakeUp();
     };
+    try {
+      this.#control(EPOLL_CTL_ADD, own, EPOLLIN | EPOLLONESHOT, token);
+    } catch (error) {
+      own[Symbol.dispose]();
+      throw error;
+    }
     this.#waits.set(token, () => {
       finish();
       resolve();
     });
     signal?.addEventListener("abort", onAbort, { once: true });
-    this.#control(EPOLL_CTL_ADD, own, EPOLLIN | EPOLLONESHOT, token);
     if (!this.#running) void this.#run();
     return promise;
   }

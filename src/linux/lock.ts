@@ -34,15 +34,17 @@ export class OfdLock implements Disposable {
   static async acquire(path: string, mode: LockMode, signal?: AbortSignal): Promise<OfdLock> {
     signal?.throwIfAborted();
     const fd = openLockFile(path, mode);
+    let waiting: Promise<unknown> = Promise.resolve();
     try {
       while (!trySet(fd, mode, path)) {
         // Its result is not asked for: errno stays in that thread, and the next try tells.
-        // Closing the descriptor on abort gives the lock up as soon as the thread gets it.
-        await abortable(libc().fcntlLockInThread(fd.number, F_OFD_SETLKW, flock(mode)), signal);
+        waiting = libc().fcntlLockInThread(fd.number, F_OFD_SETLKW, REQUESTS[mode]);
+        await abortable(waiting, signal);
       }
       return new OfdLock(fd);
     } catch (error) {
-      fd[Symbol.dispose]();
+      // The thread may still be on its way into the kernel, where the number must not be another file's.
+      void waiting.finally(() => fd[Symbol.dispose]());
       throw error;
     }
   }
@@ -77,15 +79,21 @@ function openLockFile(path: string, mode: LockMode): Fd {
 }
 
 function trySet(fd: Fd, mode: LockMode, path: string): boolean {
-  if (libc().fcntlLock(fd.number, F_OFD_SETLK, flock(mode)) >= 0) return true;
+  if (libc().fcntlLock(fd.number, F_OFD_SETLK, REQUESTS[mode]) >= 0) return true;
   const error = new Errno(lastErrno(), "lock", path);
   if (isErrno(error, "EAGAIN", "EACCES", "EINTR")) return false;
   throw error;
 }
 
+/** Kept for good: nothing but this holds the memory that a waiting thread reads. */
+const REQUESTS: Readonly<Record<LockMode, Uint8Array<ArrayBuffer>>> = {
+  read: flock(0),
+  write: flock(1),
+};
+
 /** struct flock of 64-bit Linux: l_type i16, l_whence i16, l_start i64 @8, l_len i64 @16, l_pid. */
-function flock(mode: LockMode): Uint8Array<ArrayBuffer> {
+function flock(type: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(32);
-  new DataView(bytes.buffer).setInt16(0, mode === "read" ? 0 : 1, true);
+  new DataView(bytes.buffer).setInt16(0, type, true);
   return bytes;
 }

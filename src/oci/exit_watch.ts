@@ -2,7 +2,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { join } from "@std/path";
 import { errorMessage } from "../failure/mod.ts";
-import { log } from "../observe/mod.ts";
+import { log, now } from "../observe/mod.ts";
 import { readExit } from "./exit_record.ts";
 import type { Exited, ExitPlaces } from "./types.ts";
 
@@ -41,6 +41,8 @@ export async function watchExits(options: ExitWatchOptions): Promise<AsyncDispos
     } catch (error) {
       if (stopped.signal.aborted) return;
       log.error(`exit of container ${id}: ${errorMessage(error)}`, { id });
+      // The next look finds it again.
+      announced.delete(id);
     }
   };
   const scan = async () => {
@@ -54,9 +56,17 @@ export async function watchExits(options: ExitWatchOptions): Promise<AsyncDispos
       void announce(id, places);
     }
   };
+  const look = async () => {
+    try {
+      await scan();
+    } catch (error) {
+      // Out of descriptors, say: what this look has missed, the next one finds.
+      if (!stopped.signal.aborted) log.error(`read ${options.exitsDir}: ${errorMessage(error)}`);
+    }
+  };
   const follow = async () => {
-    await scan();
-    for await (const _ of watcher) await scan();
+    await look();
+    for await (const _ of watcher) await look();
   };
   const followed = follow().catch((error) => {
     if (!stopped.signal.aborted) log.error(`watch ${options.exitsDir}: ${errorMessage(error)}`);
@@ -87,7 +97,7 @@ async function exitOf(
   return {
     id,
     exitCode: NO_RECORD_CODE,
-    finishedAt: BigInt(Date.now()) * 1_000_000n,
+    finishedAt: now(),
     oomKilled: false,
   };
 }

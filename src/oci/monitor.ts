@@ -15,6 +15,8 @@ import type { CreatedContainer, CreateRequest, ProcessRef } from "./types.ts";
 
 /** Bytes of the monitor's own messages that are kept. */
 const MAX_STDERR = 16 * 1024;
+/** How long the pipe of a killed monitor may stay open. */
+const KILLED_MS = 5_000;
 
 /**
  * Creates a container: starts its monitor, which runs `<runtime> create` on the bundle and then
@@ -118,7 +120,8 @@ async function kill(monitor: Monitor, bundle: string): Promise<void> {
       if ((error as { code?: string }).code !== "ESRCH") throw error;
     }
   }
-  await monitor.sync.closed;
+  // Whatever the runtime has left behind may hold the pipe open.
+  await abortable(monitor.sync.closed, AbortSignal.timeout(KILLED_MS)).catch(() => {});
 }
 
 async function readPid(file: string): Promise<number | undefined> {
