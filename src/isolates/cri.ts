@@ -8,7 +8,7 @@ import {
   importArchives,
   registriesFiles,
 } from "../image/mod.ts";
-import { errorMessage, together } from "../failure/mod.ts";
+import { CridError, errorMessage, together } from "../failure/mod.ts";
 import { startThrough } from "../linux/mod.ts";
 import { createNetwork } from "../network/mod.ts";
 import { log } from "../observe/mod.ts";
@@ -103,6 +103,7 @@ export async function startCri(
     userOf: (imageId) => pods.imageUser(imageId),
   });
   const stats = createStats(cgroups);
+  const closing = new AbortController();
   const pods = resources.use(
     await createPods({
       store,
@@ -113,6 +114,7 @@ export async function startCri(
       stats,
       specDefaults: given.specDefaults,
       options: given.podOptions,
+      closing: closing.signal,
     }),
   );
   if (crio.internal_wipe) await wipePods(await due, pods, images);
@@ -158,6 +160,7 @@ export async function startCri(
       putInForce(changed, handlers, given, pods, cgroups, installation);
     },
     async close() {
+      closing.abort(new CridError("unavailable", "crid is shutting down; try again later"));
       await server.close();
       await rest.disposeAsync();
       await endRun(crio.clean_shutdown_file, crio.root);

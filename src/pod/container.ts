@@ -12,7 +12,7 @@ export interface ContainerParts {
   readonly config: ContainerConfig;
   readonly createdAt: bigint;
   readonly imageId: string;
-  /** Absolute, or `""` when nothing is logged to a file of the client's. */
+  /** Absolute. */
   readonly logPath: string;
   /** Image ids of image mounts, by container path. */
   readonly mountImages: ReadonlyMap<string, string>;
@@ -53,6 +53,8 @@ export class Container {
   /** The loop that stops it, while one runs. */
   stop: StopLoop | undefined;
   removed = false;
+  /** Resolves when all that follows from its exit is done: it is saved, unmounted and told. */
+  settled: Promise<void> = Promise.resolve();
   readonly #exited = Promise.withResolvers<void>();
 
   constructor(parts: ContainerParts, spec: OciSpec) {

@@ -55,7 +55,7 @@ export async function makeContainer(
   const handler = platformHandler(podHandler, image.config);
   const id = newId();
   const createdAt = now();
-  const logPath = containerLogPath(sandbox, config);
+  const logPath = containerLogPath(sandbox, id, config);
   await using unwind = unwindOf(context, name);
 
   const maps = pod.config.security.namespaces.user;
@@ -119,7 +119,7 @@ export async function makeContainer(
         namespaces: namespaceRefs(
           sandbox,
           security.namespaces,
-          context.containers.find(security.namespaces.targetId)?.init,
+          context.containers.find(security.namespaces.targetId),
         ),
         sysctls: {},
         annotations: containerAnnotations(annotated, rootfs),
@@ -147,7 +147,7 @@ export async function makeContainer(
     if (maps.mode === "pod") await makeAccessible(join(runDir, "config.json"));
     await writeFileAtomic(join(runDir, "config.json"), spec);
     await writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
-    if (logPath !== "") await prepareLog(logPath);
+    await prepareLog(logPath);
     unwind.add("exit file", async () => {
       // The last thing that the monitor does is to write it.
       await processEnd(container.monitor);
@@ -172,9 +172,6 @@ export async function makeContainer(
       logToJournald: options.logToJournald,
       systemdCgroup: cgroups.kind === "systemd",
       placeMonitor: monitorPlacer(context, pod.cgroupParent, id, handler),
-    }).catch(async (error) => {
-      if (logPath !== "") await removeIfAny(logPath);
-      throw error;
     });
     container.init = created.init;
     container.monitor = created.monitor;
@@ -234,10 +231,9 @@ async function findImage(context: PodContext, config: ContainerConfig): Promise<
  *
  * @throws {CridError} `invalid_argument` for a path that leaves the pod's log directory.
  */
-function containerLogPath(sandbox: Sandbox, config: ContainerConfig): string {
-  if (config.logPath === "") return "";
+function containerLogPath(sandbox: Sandbox, id: string, config: ContainerConfig): string {
   const directory = sandbox.parts.logDirectory;
-  const path = normalize(join(directory, config.logPath));
+  const path = normalize(join(directory, config.logPath || `${id}.log`));
   if (path.startsWith(normalize(directory) + "/")) return path;
   throw new CridError(
     "invalid_argument",

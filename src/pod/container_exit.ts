@@ -15,15 +15,21 @@ const UNKNOWN_CODE = 255;
 
 /**
  * Records how a container ended, before anyone is told: its state file, its mounts, the event. The
- * first end counts; repeating it is no error.
+ * first end counts; whoever repeats it waits for that one.
  */
-export async function settleExit(
+export function settleExit(
   context: PodContext,
   container: Container,
   exit: Exit,
 ): Promise<void> {
-  if (container.exit !== undefined) return;
-  container.settle(exit);
+  if (container.exit === undefined) {
+    container.settle(exit);
+    container.settled = recordExit(context, container, exit);
+  }
+  return container.settled;
+}
+
+async function recordExit(context: PodContext, container: Container, exit: Exit): Promise<void> {
   const { id } = container;
   const attempt = async (step: () => Promise<unknown>) => {
     try {

@@ -1,6 +1,6 @@
 import type { OciSpec, RuntimeHandler } from "../oci/mod.ts";
 import type { Container } from "./container.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import { findHandler, handlerNamed, type PodContext } from "./context.ts";
 
 /** The runtime that was chosen by the image's platform; a restart finds it again by these. */
 const NAMES = ["platform-runtime-path.crio.io", "io.kubernetes.cri-o.PlatformRuntimePath"] as const;
@@ -26,9 +26,25 @@ export function annotateRuntime(
   }
 }
 
-/** The handler that a container was made with. */
+/**
+ * The handler that a container was made with.
+ *
+ * @throws {CridError} `invalid_argument` when it is configured no more.
+ */
 export function containerHandler(context: PodContext, container: Container): RuntimeHandler {
-  const handler = handlerNamed(context, container.parts.sandbox.parts.handler);
-  const path = container.spec.annotations[NAMES[0]];
+  return byPlatform(container, handlerNamed(context, container.parts.sandbox.parts.handler));
+}
+
+/** {@linkcode containerHandler}, or `undefined` when it is configured no more. */
+export function findContainerHandler(
+  context: PodContext,
+  container: Container,
+): RuntimeHandler | undefined {
+  const handler = findHandler(context, container.parts.sandbox.parts.handler);
+  return handler && byPlatform(container, handler);
+}
+
+function byPlatform({ spec }: Container, handler: RuntimeHandler): RuntimeHandler {
+  const path = spec.annotations[NAMES[0]];
   return path === undefined ? handler : { ...handler, path };
 }

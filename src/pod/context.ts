@@ -57,6 +57,8 @@ export interface PodDependencies {
   readonly stats: Stats;
   readonly specDefaults: SpecDefaults;
   readonly options: PodOptions;
+  /** Aborts when the daemon is to end: what waits for something to come need not be waited for. */
+  readonly closing: AbortSignal;
 }
 
 /** The domain's own state, and what it works with. */
@@ -83,13 +85,21 @@ export function unwindOf({ leftovers }: PodContext, name: string): Unwind {
   });
 }
 
+/** The handler of that name, `""` is the default one; `undefined` when it is configured no more. */
+export function findHandler(
+  { handlers, options }: PodDependencies,
+  name: string,
+): RuntimeHandler | undefined {
+  return handlers.get(name === "" ? options.defaultHandler : name);
+}
+
 /**
  * The handler of that name; `""` is the default one.
  *
  * @throws {CridError} `invalid_argument` when there is none.
  */
 export function handlerNamed(context: PodDependencies, name: string): RuntimeHandler {
-  const handler = context.handlers.get(name === "" ? context.options.defaultHandler : name);
+  const handler = findHandler(context, name);
   if (handler !== undefined) return handler;
   const known = Array.from(context.handlers.keys()).join(", ");
   throw new CridError(

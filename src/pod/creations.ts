@@ -27,6 +27,8 @@ export interface Outcome {
  */
 export class Creations implements Disposable {
   readonly #creations = new Map<string, Creation>();
+  /** Removals of what nobody has asked for, until they have ended. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #outcome: Outcome;
   readonly #unclaimedMs: number;
 
@@ -41,6 +43,9 @@ export class Creations implements Disposable {
    * @throws What `make` throws, to everyone who waits; or the signal's reason.
    */
   async join(name: string, signal: AbortSignal, make: () => Promise<string>): Promise<string> {
+    // What is on its way out is not given away any more.
+    const leaving = this.#leaving.get(name);
+    if (leaving !== undefined) await abortable(leaving, signal);
     const creation = this.#creations.get(name) ?? this.#begin(name, make);
     creation.waiters++;
     try {
@@ -54,9 +59,10 @@ export class Creations implements Disposable {
     }
   }
 
-  /** Resolves when nothing is being made any more. */
+  /** Resolves when nothing is being made, or taken away, any more. */
   async settled(): Promise<void> {
-    await Promise.allSettled(Array.from(this.#creations.values(), (creation) => creation.id));
+    const making = Array.from(this.#creations.values(), (creation) => creation.id);
+    await Promise.allSettled([...making, ...this.#leaving.values()]);
   }
 
   /** Stops the clocks of what nobody has claimed; the next start finds it on disk. */
@@ -79,14 +85,17 @@ export class Creations implements Disposable {
     if (this.#creations.get(name) === creation) this.#creations.delete(name);
   }
 
-  async #abandon(name: string, creation: Creation): Promise<void> {
+  #abandon(name: string, creation: Creation): void {
     this.#forget(name, creation);
+    const leaving = this.#remove(name, creation).finally(() => this.#leaving.delete(name));
+    this.#leaving.set(name, leaving);
+  }
+
+  async #remove(name: string, creation: Creation): Promise<void> {
     try {
       await this.#outcome.abandon(await creation.id);
     } catch (error) {
       log.warn(`remove ${name}, which nobody has asked for again: ${errorMessage(error)}`);
-      // Somebody who has asked meanwhile has got it, or has it on a clock of its own.
-      if (this.#creations.has(name)) return;
       this.#creations.set(name, creation);
       this.#waitForClaim(name, creation);
     }

@@ -1,13 +1,13 @@
 import { join } from "@std/path";
 import { errorMessage } from "../failure/mod.ts";
-import { deleteContainer } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import { findHandler, type PodContext } from "./context.ts";
 import { removeIfAny } from "./files.ts";
 import { unmountLogs } from "./log_links.ts";
 import { namespaceFile } from "./names.ts";
 import { unpinNamespaces } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
+import { deleteFromRuntime } from "./runtime_delete.ts";
 import type { SandboxParts } from "./sandbox.ts";
 import { unmountShm } from "./sandbox_files.ts";
 import type { StoreMetadata } from "./sandbox_record.ts";
@@ -37,7 +37,12 @@ export async function discardSandbox(
     ["network", () => hasNetwork ? network.tearDown(pod) : undefined],
     ["infra container", async () => {
       if (!hasInfra) return;
-      await deleteContainer(handlerNamed(context, parts?.handler ?? ""), id);
+      await deleteFromRuntime(
+        context,
+        findHandler(context, parts?.handler ?? ""),
+        cgroupParent,
+        id,
+      );
       await removeCgroup(context, cgroupParent, id);
     }],
     ["log links", () => parts === undefined ? undefined : unmountLogs(parts)],
@@ -65,7 +70,8 @@ export async function discardContainer(
     ["processes", () => killStrays(id)],
     [
       "runtime container",
-      () => deleteContainer(handlerNamed(context, sandbox?.handler ?? ""), id),
+      () =>
+        deleteFromRuntime(context, findHandler(context, sandbox?.handler ?? ""), cgroupParent, id),
     ],
     ["cgroup", () => removeCgroup(context, cgroupParent, id)],
   ]);

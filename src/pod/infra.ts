@@ -2,21 +2,20 @@ import { join } from "@std/path";
 import {
   buildSpec,
   createContainer,
-  deleteContainer,
   forgetMonitor,
   type RuntimeHandler,
   type SpecInput,
   startContainer,
 } from "../oci/mod.ts";
 import { makeAccessible } from "./accessible.ts";
-import type { PodContext } from "./context.ts";
-import { handlerNamed } from "./context.ts";
+import { findHandler, type PodContext } from "./context.ts";
 import { writeFileAtomic } from "./files.ts";
 import { infraStateJson } from "./container_record.ts";
 import { monitorPlacer } from "./monitor_cgroup.ts";
 import { infraName } from "./names.ts";
 import { namespaceRefs } from "./namespace_refs.ts";
 import { processEnd } from "./process_end.ts";
+import { deleteFromRuntime } from "./runtime_delete.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { sandboxAnnotations } from "./sandbox_record.ts";
 import { noSecurityContext } from "./security_context.ts";
@@ -82,8 +81,8 @@ export async function startInfra(
 /** Ends the infra process, if there is one, and unmounts its root file system; idempotent. */
 export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<void> {
   if (!sandbox.parts.hasInfra) return;
-  const handler = handlerNamed(context, sandbox.parts.handler);
-  await deleteContainer(handler, sandbox.id);
+  const { handler, cgroupParent } = sandbox.parts;
+  await deleteFromRuntime(context, findHandler(context, handler), cgroupParent, sandbox.id);
   sandbox.infra = undefined;
   // The last thing that the monitor does is to write the exit file.
   await processEnd(sandbox.infraMonitor);

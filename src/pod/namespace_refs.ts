@@ -1,17 +1,19 @@
 import { CridError } from "../failure/mod.ts";
-import type { NamespaceOptions, NamespaceRef, ProcessRef } from "../oci/mod.ts";
+import { isAlive, type NamespaceOptions, type NamespaceRef, type ProcessRef } from "../oci/mod.ts";
+import type { Container } from "./container.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /**
  * The namespaces that a container of `sandbox` joins or gets. A kind that is missing is the host's.
  *
- * @param target Main process of the container whose PID namespace is joined in `target` mode.
- * @throws {CridError} `failed_precondition` when the process to share a PID namespace with is gone.
+ * @param target The container whose PID namespace is joined in `target` mode.
+ * @throws {CridError} `failed_precondition` when the process to share a PID namespace with is gone,
+ * `invalid_argument` when it is another pod's.
  */
 export function namespaceRefs(
   sandbox: Sandbox,
   options: NamespaceOptions,
-  target?: ProcessRef,
+  target?: Container,
 ): NamespaceRef[] {
   const { network, ipc, uts, user } = sandbox.parts.namespaces;
   const refs: NamespaceRef[] = [];
@@ -27,7 +29,8 @@ export function namespaceRefs(
       refs.push({ type: "pid", path: pidNamespace("the pod's infra process", sandbox.infra) });
       break;
     case "target":
-      refs.push({ type: "pid", path: pidNamespace(`container ${options.targetId}`, target) });
+      refuseForeign(sandbox, target);
+      refs.push({ type: "pid", path: pidNamespace(`container ${options.targetId}`, target?.init) });
       break;
     case "node":
       break;
@@ -35,8 +38,17 @@ export function namespaceRefs(
   return refs;
 }
 
+function refuseForeign(sandbox: Sandbox, target: Container | undefined): void {
+  if (target === undefined || target.parts.sandbox === sandbox) return;
+  throw new CridError(
+    "invalid_argument",
+    `share the PID namespace of container ${target.id}: it is in another pod`,
+  );
+}
+
+/** Behind the number of a process that has ended there may be any other, also one of the host. */
 function pidNamespace(whose: string, process: ProcessRef | undefined): string {
-  if (process !== undefined) return `/proc/${process.pid}/ns/pid`;
+  if (process !== undefined && isAlive(process)) return `/proc/${process.pid}/ns/pid`;
   throw new CridError(
     "failed_precondition",
     `share the PID namespace of ${whose}: it is not running`,

@@ -32,7 +32,7 @@ import { restore } from "./restore.ts";
 import { Sandbox } from "./sandbox.ts";
 import { connectToPort, requireNetwork } from "./sandbox_connect.ts";
 import { makeSandbox } from "./sandbox_create.ts";
-import { removeSandbox, stopSandbox } from "./sandbox_stop.ts";
+import { announceStop, removeSandbox, stopSandbox } from "./sandbox_stop.ts";
 import { updateSandboxResources } from "./sandbox_update.ts";
 import { containerInfo, sandboxInfo } from "./status_info.ts";
 import { now } from "./time.ts";
@@ -153,16 +153,13 @@ class PodService implements Pods, AsyncDisposable {
   async stopSandbox(id: string): Promise<void> {
     const sandbox = this.#context.sandboxes.find(id);
     if (sandbox === undefined) return;
-    const running = !sandbox.stopped;
     await stopSandbox(this.#context, sandbox);
-    if (running) this.#emit("stopped", sandbox, sandbox);
   }
 
   async removeSandbox(id: string): Promise<void> {
     const sandbox = this.#context.sandboxes.find(id);
     if (sandbox === undefined) return;
     await removeSandbox(this.#context, sandbox);
-    this.#emit("deleted", sandbox, sandbox);
   }
 
   sandboxStatus(id: string): Promise<SandboxStatus> {
@@ -190,9 +187,10 @@ class PodService implements Pods, AsyncDisposable {
     const context = this.#context;
     const sandbox = this.#visibleSandbox(sandboxId);
     const name = containerName(config.metadata, sandbox.parts.config.metadata);
-    return await this.#containerCreations.join(name, signal, async () => {
-      const existing = context.names.get(name);
-      if (existing !== undefined) return existing;
+    // The name tells the pod but not which of its sandboxes, and the kubelet goes on to the next one.
+    return await this.#containerCreations.join(`${name} in ${sandbox.id}`, signal, async () => {
+      const existing = madeBefore(context, name, sandbox);
+      if (existing !== undefined) return existing.id;
       await context.leftovers.settle(name);
       return (await makeContainer(context, sandbox, config)).id;
     });
@@ -428,7 +426,7 @@ class PodService implements Pods, AsyncDisposable {
     log.warn(`The infra process of pod sandbox ${sandbox.id} has exited`, { id: sandbox.id });
     sandbox.infra = undefined;
     sandbox.stopped = true;
-    this.#emit("stopped", sandbox, sandbox);
+    announceStop(this.#context, sandbox);
   }
 
   async #abandon<T extends { readonly visible: boolean }>(
@@ -452,6 +450,26 @@ class PodService implements Pods, AsyncDisposable {
     });
     log.debug(`Container event CONTAINER_${type.toUpperCase()}_EVENT generated for ${subject.id}`);
   }
+}
+
+/**
+ * The container of that name, for a client that has not heard of it.
+ *
+ * @throws {CridError} `already_exists` when it is in another sandbox of the pod.
+ */
+function madeBefore(
+  { names, containers }: PodContext,
+  name: string,
+  sandbox: Sandbox,
+): Container | undefined {
+  const id = names.get(name);
+  const container = id === undefined ? undefined : containers.find(id);
+  if (container === undefined || container.parts.sandbox === sandbox) return container;
+  throw new CridError(
+    "already_exists",
+    `container ${name} is there as ${container.id}, in pod sandbox ${container.parts.sandbox.id}: ` +
+      "remove that first",
+  );
 }
 
 /** All, or the one that `id` means; an id that means nothing matches nothing. */

@@ -74,26 +74,46 @@ function toJson(resources: LinuxResources): string {
   });
 }
 
+/** The text may be the pod's own: a member of the wrong type counts as not there. */
 function fromJson(text: string): LinuxResources | undefined {
-  let json: ResourcesJson;
+  const json = parseObject(text);
+  if (json === undefined) return undefined;
+  return {
+    cpuPeriod: numberOf(json.cpu_period),
+    cpuQuota: numberOf(json.cpu_quota),
+    cpuShares: numberOf(json.cpu_shares),
+    memoryLimit: numberOf(json.memory_limit_in_bytes),
+    memorySwapLimit: numberOf(json.memory_swap_limit_in_bytes),
+    oomScoreAdj: numberOf(json.oom_score_adj),
+    cpusetCpus: textOf(json.cpuset_cpus),
+    cpusetMems: textOf(json.cpuset_mems),
+    hugepageLimits: (Array.isArray(json.hugepage_limits) ? json.hugepage_limits : [])
+      .filter(isObject)
+      .map(({ page_size, limit }) => ({ pageSize: textOf(page_size), limit: numberOf(limit) })),
+    unified: Object.fromEntries(
+      Object.entries(isObject(json.unified) ? json.unified : {})
+        .filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+    ),
+  };
+}
+
+function parseObject(text: string): { readonly [Key in keyof ResourcesJson]: unknown } | undefined {
   try {
-    json = (JSON.parse(text) ?? {}) as ResourcesJson;
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
-  return {
-    cpuPeriod: json.cpu_period ?? 0,
-    cpuQuota: json.cpu_quota ?? 0,
-    cpuShares: json.cpu_shares ?? 0,
-    memoryLimit: json.memory_limit_in_bytes ?? 0,
-    memorySwapLimit: json.memory_swap_limit_in_bytes ?? 0,
-    oomScoreAdj: json.oom_score_adj ?? 0,
-    cpusetCpus: json.cpuset_cpus ?? "",
-    cpusetMems: json.cpuset_mems ?? "",
-    hugepageLimits: (json.hugepage_limits ?? []).map(({ page_size, limit }) => ({
-      pageSize: page_size ?? "",
-      limit: limit ?? 0,
-    })),
-    unified: json.unified ?? {},
-  };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }

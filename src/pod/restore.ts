@@ -6,12 +6,12 @@ import { log } from "../observe/mod.ts";
 import type { ContainerRecord } from "../storage/mod.ts";
 import { Container } from "./container.ts";
 import { reconcile } from "./container_exit.ts";
-import { containerHandler } from "./container_handler.ts";
+import { findContainerHandler } from "./container_handler.ts";
 import { readContainer, readState } from "./container_record.ts";
-import { handlerNamed, type PodContext } from "./context.ts";
+import { findHandler, type PodContext } from "./context.ts";
 import { discardContainer, discardSandbox } from "./discard.ts";
 import { readSavedFile } from "./files.ts";
-import { containerName, infraName, sandboxName } from "./names.ts";
+import { containerName, sandboxName } from "./names.ts";
 import { isPinned } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
 import { Sandbox, type SandboxParts } from "./sandbox.ts";
@@ -78,7 +78,7 @@ async function restoreSandbox(
     if (text !== undefined) parts = readSandbox(text, record.labels);
     if (plan !== undefined || parts === undefined) throw new Error("it was only half made");
     const sandbox = new Sandbox(parts);
-    handlerNamed(context, sandbox.parts.handler);
+    warnOfHandler(context, sandbox);
     sandbox.stopped = readSavedFile(join(directory, STOPPED_MARK)) !== undefined;
     sandbox.networkStopped = readSavedFile(join(directory, NETWORK_STOPPED_MARK)) !== undefined;
     sandbox.ips = networks.get(id)?.ips ?? [];
@@ -92,15 +92,25 @@ async function restoreSandbox(
     // After a reboot the record is there and the namespaces are not.
     const pinned = Object.values(parts.namespaces).every(isPinned);
     if (!pinned) sandbox.stopped = true;
+    sandbox.stopAnnounced = sandbox.stopped;
     sandbox.visible = true;
     context.sandboxes.add(sandbox);
     context.names.set(sandboxName(sandbox.parts.config.metadata), id);
-    context.names.set(infraName(sandbox.parts.config.metadata), id);
   } catch (error) {
     log.warn(`cannot restore pod sandbox ${id}, removing it: ${errorMessage(error)}`, { id });
     if (parts !== undefined) discarded.set(id, parts);
     await discardSandbox(context, id, metadata, parts);
   }
+}
+
+/** A mistake in the configuration is no reason to kill what runs. */
+function warnOfHandler(context: PodContext, { id, parts: { handler } }: Sandbox): void {
+  if (findHandler(context, handler) !== undefined) return;
+  log.warn(
+    `Pod sandbox ${id} was run by handler "${handler}", which is configured no more: its containers ` +
+      "can be stopped and removed, and that is all",
+    { id },
+  );
 }
 
 async function restoreContainer(
@@ -149,7 +159,9 @@ async function restoreContainer(
  */
 async function noticeStart(context: PodContext, container: Container): Promise<void> {
   if (container.state !== "created") return;
-  const state = await containerState(containerHandler(context, container), container.id);
+  const handler = findContainerHandler(context, container);
+  if (handler === undefined) return;
+  const state = await containerState(handler, container.id);
   if (state?.status !== "running") return;
   container.startedAt = now();
   await saveState(context, container);

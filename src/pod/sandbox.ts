@@ -54,6 +54,8 @@ export class Sandbox {
   visible = false;
   /** Set before anything is torn down, so that nothing new begins. */
   stopped = false;
+  /** Everybody has been told that it has stopped. */
+  stopAnnounced = false;
   /** The network has been taken down; later stops need not try again. */
   networkStopped = false;
   /** How often taking the network down has failed. */

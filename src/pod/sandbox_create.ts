@@ -5,7 +5,7 @@ import { log } from "../observe/mod.ts";
 import { handlerNamed, type PodContext, unwindOf } from "./context.ts";
 import { removeIfAny, writeFileAtomic } from "./files.ts";
 import { startInfra, stopInfra } from "./infra.ts";
-import { mountLogs } from "./log_links.ts";
+import { mountLogs, unmountLogs } from "./log_links.ts";
 import { namespaceFile, newId, sandboxName } from "./names.ts";
 import { namespacePaths, pinNamespaces, unpinNamespaces } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
@@ -81,6 +81,7 @@ export async function makeSandbox(
       await startInfra(context, sandbox, handler);
     });
   }
+  unwind.add("log links", () => unmountLogs(planned));
   mountLogs(planned);
   if (planned.hasInfra) await Deno.remove(planFile);
   else await Deno.rename(planFile, join(store.containerDir(id), "config.json"));
@@ -139,7 +140,7 @@ async function checkMemory(
 async function waitForNetwork(context: PodContext, name: string): Promise<void> {
   if ((await context.network.status()).ready) return;
   log.info(`CNI plugin not ready. Waiting to create ${name}`);
-  await context.network.ready();
+  await context.network.ready(context.closing);
 }
 
 async function joinNetwork(context: PodContext, sandbox: Sandbox, unwind: Unwind): Promise<void> {

@@ -111,7 +111,9 @@ export function sandboxAnnotations(parts: SandboxParts): Record<string, string> 
     [Key.runtimeHandler]: parts.runtimeHandler,
     [Key.handler]: parts.handler,
     [Key.hostNetwork]: String(config.security.namespaces.network === "node"),
-    ...(parts.hasInfra ? {} : { [Key.spoofed]: "true", "spoofed.crio.io": "true" }),
+    // Said either way: a pod could claim to have no process that has to be ended.
+    [Key.spoofed]: String(!parts.hasInfra),
+    "spoofed.crio.io": String(!parts.hasInfra),
   };
   annotateResources(annotations, config);
   return annotations;

@@ -7,7 +7,7 @@ import { stopContainer } from "./container_stop.ts";
 import { writeFileAtomic } from "./files.ts";
 import { stopInfra } from "./infra.ts";
 import { unmountLogs } from "./log_links.ts";
-import { infraName, namespaceFile, sandboxName } from "./names.ts";
+import { namespaceFile, sandboxName } from "./names.ts";
 import { unpinNamespaces } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -44,6 +44,14 @@ async function tearDown(context: PodContext, sandbox: Sandbox): Promise<void> {
   if (sandbox.parts.config.security.namespaces.ipc !== "node") unmountShm(sandbox.parts.shmPath);
   await leaveMark(context, id, STOPPED_MARK);
   log.info(`Stopped pod sandbox: ${id}`, { id });
+  announceStop(context, sandbox);
+}
+
+/** Tells everybody once that a sandbox has stopped, by whatever came first. */
+export function announceStop(context: PodContext, sandbox: Sandbox): void {
+  if (sandbox.stopAnnounced) return;
+  sandbox.stopAnnounced = true;
+  context.emit("stopped", sandbox, sandbox);
 }
 
 /**
@@ -75,12 +83,13 @@ export async function removeSandbox(context: PodContext, sandbox: Sandbox): Prom
   );
   await sandbox.queue.run(async () => {
     const { id, cgroupParent, config } = sandbox.parts;
+    if (!context.sandboxes.has(id)) return;
     await context.cgroups.removeSandbox(cgroupParent, id);
     await removeLogDirectory(context, sandbox.parts);
     await context.store.deleteContainer(id);
     context.sandboxes.delete(id);
     context.names.delete(sandboxName(config.metadata));
-    context.names.delete(infraName(config.metadata));
+    context.emit("deleted", sandbox, sandbox);
     log.info(`Removed pod sandbox: ${id}`, { id });
   });
 }

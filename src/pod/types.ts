@@ -72,7 +72,7 @@ export interface ContainerConfig {
   readonly cdiDevices: readonly string[];
   readonly labels: StringMap;
   readonly annotations: StringMap;
-  /** Below the sandbox's log directory; `""` for none. */
+  /** Below the sandbox's log directory; `""` for the container's id. */
   readonly logPath: string;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;

@@ -60,6 +60,33 @@ describe("creations", () => {
     assert.equal(await creations.join("pod", patient, () => Promise.resolve("new")), "new");
   });
 
+  it("are not given to whoever asks while they are taken away", async () => {
+    const removal = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const creations = new Creations({
+      claim: () => {},
+      abandon: () => {
+        begun.resolve();
+        return removal.promise;
+      },
+    }, 5);
+    const client = new AbortController();
+    const first = creations.join("pod", client.signal, () => Promise.resolve("old"));
+    client.abort();
+    await assert.rejects(first);
+    await begun.promise;
+    const order: string[] = [];
+    const retry = creations.join("pod", patient, () => {
+      order.push("made");
+      return Promise.resolve("new");
+    });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    order.push("removed");
+    removal.resolve();
+    assert.equal(await retry, "new");
+    assert.deepEqual(order, ["removed", "made"]);
+  });
+
   it("that fail tell everyone who waits, and the next attempt begins anew", async () => {
     const { creations } = recorded();
     const fail = () => Promise.reject(new Error("no disk"));

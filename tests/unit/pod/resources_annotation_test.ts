@@ -48,4 +48,26 @@ describe("a pod's resources in annotations", () => {
       overhead: undefined,
     });
   });
+
+  it("have no member of a wrong type, whatever a pod writes", () => {
+    const wrong = {
+      cpu_period: "1",
+      cpuset_cpus: 3,
+      memory_limit_in_bytes: 7,
+      hugepage_limits: [null, 5, { page_size: 2, limit: "x" }],
+      unified: { "memory.high": 1, "memory.low": "2" },
+    };
+    const read = (value: unknown) =>
+      readAnnotatedResources({ "pod-linux-resources.crio.io": JSON.stringify(value) }).resources;
+    assert.deepEqual(read(wrong), {
+      ...RESOURCES,
+      cpuQuota: 0,
+      cpuShares: 0,
+      cpusetCpus: "",
+      hugepageLimits: [{ pageSize: "", limit: 0 }],
+      unified: { "memory.low": "2" },
+    });
+    assert.deepEqual(read({ hugepage_limits: 5, unified: 5 })?.hugepageLimits, []);
+    assert.equal(read([1]), undefined);
+  });
 });
