@@ -81,8 +81,8 @@ export async function startInfra(
 /** Ends the infra process, if there is one, and unmounts its root file system; idempotent. */
 export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<void> {
   if (!sandbox.parts.hasInfra) return;
-  const { handler, cgroupParent } = sandbox.parts;
-  await deleteFromRuntime(context, findHandler(context, handler), cgroupParent, sandbox.id);
+  const handler = findHandler(context, sandbox.parts.handler);
+  await deleteFromRuntime(context, handler, sandbox.parts.cgroupParent, sandbox.id);
   sandbox.infra = undefined;
   // The last thing that the monitor does is to write the exit file.
   await processEnd(sandbox.infraMonitor);
