@@ -73,9 +73,8 @@ export class SupervisedPullIsolates implements PullIsolates {
   /** One has died; whoever waits for it learns so from its port. */
   async gone(id: number): Promise<void> {
     const registry = this.#registry;
-    if ((await registry?.started)?.id === id && this.#registry === registry) {
-      this.#registry = undefined;
-    }
+    const started = await registry?.started.catch(() => undefined);
+    if (started?.id === id && this.#registry === registry) this.#registry = undefined;
     const at = this.#idleUnpackers.findIndex((unpacker) => unpacker.id === id);
     if (at >= 0) this.#idleUnpackers.splice(at, 1);
     if (at >= 0) this.#unpackers--;
@@ -145,6 +144,7 @@ export class SupervisedPullIsolates implements PullIsolates {
       this.#unpackers++;
       started = await this.#start("unpack", connectUnpacker).catch((error) => {
         this.#unpackers--;
+        this.#wakeAll();
         throw error;
       });
     }
@@ -203,9 +203,13 @@ export class SupervisedPullIsolates implements PullIsolates {
       this.#unpackers--;
       this.#stop(started);
     } else this.#idleUnpackers.push(started);
-    // All of them look again: one whose caller has gone must not swallow the only wake-up.
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#wakeAll();
     this.#stopWhenIdle();
+  }
+
+  /** All of them look again: one whose caller has gone must not swallow the only wake-up. */
+  #wakeAll(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   #stopWhenIdle(): void {

@@ -1,4 +1,3 @@
-import { request } from "node:http";
 import { errorMessage } from "../failure/mod.ts";
 import { sendDatagram } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
@@ -29,7 +28,7 @@ export function serviceEnvironment(
  */
 export class ServiceManager implements Disposable {
   readonly #environment: ServiceEnvironment;
-  readonly #healthy: (timeoutMs: number) => Promise<void>;
+  readonly #healthy: (timeoutMs: number) => Promise<unknown>;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
@@ -37,7 +36,7 @@ export class ServiceManager implements Disposable {
    * @param healthy Asked before the watchdog is told that all is well; rejects when it is not, or
    * when the time is up. A busy server gets much of the watchdog's patience, a dead one is found out.
    */
-  constructor(environment: ServiceEnvironment, healthy: (timeoutMs: number) => Promise<void>) {
+  constructor(environment: ServiceEnvironment, healthy: (timeoutMs: number) => Promise<unknown>) {
     this.#environment = environment;
     this.#healthy = healthy;
   }
@@ -85,25 +84,4 @@ export class ServiceManager implements Disposable {
       log.warn(`tell systemd ${state}: ${errorMessage(error)}`);
     }
   }
-}
-
-/**
- * Asks a server over its own socket, as any client would, so that everything between has to work.
- *
- * @throws When there is no good answer within `timeoutMs`.
- */
-export function answersOn(socketPath: string, timeoutMs: number): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const signal = AbortSignal.timeout(timeoutMs);
-  const call = request({ socketPath, path: "/info", agent: false, signal }, (response) => {
-    response.resume();
-    response.on("error", reject);
-    response.on("end", () => {
-      if (response.statusCode === 200) resolve();
-      else reject(new Error(`${socketPath} answers ${response.statusCode}`));
-    });
-  });
-  call.on("error", reject);
-  call.end();
-  return promise;
 }

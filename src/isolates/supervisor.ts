@@ -5,7 +5,9 @@ import { log, logForWorker, setLogLevel, type WorkerLog } from "../observe/mod.t
 import type { FromCri, Installation, PullRole, ToCri, ToPull } from "./messages.ts";
 import { releaseAbandonedLocks } from "../storage/mod.ts";
 import { storeOptions } from "./options.ts";
-import { answersOn, serviceEnvironment, ServiceManager } from "./service_manager.ts";
+import { reportCalls } from "./calls_report.ts";
+import { askSocket } from "./own_socket.ts";
+import { serviceEnvironment, ServiceManager } from "./service_manager.ts";
 import { spawnIsolate } from "./spawn.ts";
 
 /** A worker that dies at once is not started again at once: milliseconds, doubled up to the longest. */
@@ -17,6 +19,8 @@ const HEALTHY_MS = 60_000;
 const MOST_FAILED_STARTS = 2;
 /** When an isolate that has come or gone has freed what it does not need. */
 const SETTLED_MS = 1_000;
+/** Whatever crid was started with: containers' users read resolv.conf and logs' directories. */
+const UMASK = 0o022;
 /** How long a clean shutdown may take before the rest is left to the next start. */
 const SHUTDOWN_MS = 30_000;
 
@@ -33,6 +37,7 @@ export async function supervise(
   reload: Reload,
 ): Promise<number> {
   releaseLargeBlocks();
+  Deno.umask(UMASK);
   using supervisor = new Supervisor(config, installation, reload);
   return await supervisor.run();
 }
@@ -54,11 +59,13 @@ class Supervisor implements Disposable {
   #everReady = false;
   #failures = 0;
   #memoryTimer: ReturnType<typeof setTimeout> | undefined;
+  #restartTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #onSignal = () => this.#stop();
   /** One after the other. */
   #reloading: Promise<void> = Promise.resolve();
   /** What `cri` has not answered yet. */
   #applied: PromiseWithResolvers<void> | undefined;
+  readonly #onReport = () => void reportCalls(this.#config.api.listen);
   readonly #onReload = () => {
     this.#reloading = this.#reloading.then(() => this.#reloadConfig());
   };
@@ -69,7 +76,7 @@ class Supervisor implements Disposable {
     this.#installation = installation;
     this.#service = new ServiceManager(
       serviceEnvironment(Deno.env, Deno.pid),
-      (timeoutMs) => answersOn(config.api.listen, timeoutMs),
+      (timeoutMs) => askSocket(config.api.listen, "/info", timeoutMs),
     );
   }
 
@@ -77,6 +84,9 @@ class Supervisor implements Disposable {
     Deno.addSignalListener("SIGTERM", this.#onSignal);
     Deno.addSignalListener("SIGINT", this.#onSignal);
     Deno.addSignalListener("SIGHUP", this.#onReload);
+    // CRI-O's signals for operators; without a listener they would end crid.
+    Deno.addSignalListener("SIGUSR1", this.#onReport);
+    Deno.addSignalListener("SIGUSR2", releaseFreeMemory);
     log.info("Registered SIGHUP reload watcher");
     this.#startCri();
     return await this.#exit.promise;
@@ -86,6 +96,9 @@ class Supervisor implements Disposable {
     Deno.removeSignalListener("SIGTERM", this.#onSignal);
     Deno.removeSignalListener("SIGINT", this.#onSignal);
     Deno.removeSignalListener("SIGHUP", this.#onReload);
+    Deno.removeSignalListener("SIGUSR1", this.#onReport);
+    Deno.removeSignalListener("SIGUSR2", releaseFreeMemory);
+    clearTimeout(this.#restartTimer);
     clearTimeout(this.#memoryTimer);
     this.#service[Symbol.dispose]();
     this.#cri?.terminate();
@@ -140,9 +153,7 @@ class Supervisor implements Disposable {
     log.info("Reloading configuration");
     try {
       const { config, changes } = await this.#reload(this.#config);
-      this.#applied = Promise.withResolvers();
-      this.#toCri({ kind: "reload", config });
-      await this.#applied.promise;
+      await this.#apply(config);
       this.#config = config;
       for (const change of changes) log.info(change);
       setLogLevel({ level: config.runtime.log_level, filter: config.runtime.log_filter });
@@ -151,6 +162,14 @@ class Supervisor implements Disposable {
     } catch (error) {
       log.error(`Unable to reload configuration: ${errorMessage(error)}`);
     }
+  }
+
+  /** One that has died and is about to be started again begins with it. */
+  async #apply(config: Config): Promise<void> {
+    if (this.#cri === undefined) return;
+    this.#applied = Promise.withResolvers();
+    this.#toCri({ kind: "reload", config });
+    await this.#applied.promise;
   }
 
   #restartCri(why: string): void {
@@ -168,7 +187,7 @@ class Supervisor implements Disposable {
     const healthy = performance.now() - this.#startedAt > HEALTHY_MS;
     this.#restartMs = healthy ? FIRST_RESTART_MS : this.#restartMs;
     log.error(`the cri isolate has died (${why}); starting it again in ${this.#restartMs} ms`);
-    setTimeout(() => this.#startCri(), this.#restartMs);
+    this.#restartTimer = setTimeout(() => this.#startCri(), this.#restartMs);
     this.#restartMs = Math.min(this.#restartMs * 2, LONGEST_RESTART_MS);
   }
 
@@ -220,6 +239,8 @@ class Supervisor implements Disposable {
     this.#stopping = true;
     this.#service.stopping();
     log.info("Shutting down; containers keep running");
+    // One that has died and waits for its restart has nothing to finish.
+    if (this.#cri === undefined) return this.#exit.resolve(0);
     this.#toCri({ kind: "stop" });
     setTimeout(() => {
       log.warn(`not shut down after ${SHUTDOWN_MS / 1000} s; the next start restores what is left`);

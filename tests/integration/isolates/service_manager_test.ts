@@ -4,11 +4,8 @@ import type { ChildProcess } from "node:child_process";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { join } from "@std/path";
-import {
-  answersOn,
-  serviceEnvironment,
-  ServiceManager,
-} from "../../../src/isolates/service_manager.ts";
+import { askSocket } from "../../../src/isolates/own_socket.ts";
+import { serviceEnvironment, ServiceManager } from "../../../src/isolates/service_manager.ts";
 import { DEFAULT_PATH, exit, sendDatagram, start } from "../../../src/linux/mod.ts";
 
 /** Stands in for systemd's notification socket and keeps what comes in. */
@@ -149,8 +146,8 @@ describe("the health of a server", () => {
       server.listen(path);
       await once(server, "listening");
       try {
-        if (healthy) await answersOn(path, 5000);
-        else await assert.rejects(answersOn(path, 200));
+        if (healthy) await askSocket(path, "/info", 5000);
+        else await assert.rejects(askSocket(path, "/info", 200));
       } finally {
         server.close();
         server.closeAllConnections();
@@ -160,6 +157,6 @@ describe("the health of a server", () => {
   }
 
   it("is bad where nobody listens", async () => {
-    await assert.rejects(answersOn("/nonexistent/socket", 1000), /ENOENT/);
+    await assert.rejects(askSocket("/nonexistent/socket", "/info", 1000), /ENOENT/);
   });
 });

@@ -158,6 +158,14 @@ describe("the status API on the CRI socket", () => {
     await assert.rejects(call);
   });
 
+  it("gives a snapshot of its heap", async () => {
+    await using crid = await served();
+    const { status, type, body } = await get(crid, "/debug/heap");
+    assert.equal(status, 200);
+    assert.equal(type, "application/octet-stream");
+    assert.ok(JSON.parse(body).snapshot.node_count > 0);
+  });
+
   it("answers 404 to what it does not know and 405 to what is no question", async () => {
     await using crid = await served();
     for (const path of ["/", "/nope", "/containers/", "/containers/a/b", "/debug/pprof/heap"]) {
