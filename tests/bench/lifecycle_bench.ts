@@ -18,6 +18,7 @@ import {
 import { makeBundle, networkFloor, OBEDIENT, obeys, runtimeFloor } from "./floors.ts";
 import { runInside } from "./inside.ts";
 import { printFigures, samples, time } from "./measure.ts";
+import { restingMemory } from "./usage.ts";
 
 runInside(import.meta.filename!);
 
@@ -74,12 +75,6 @@ async function obedient(crid: Crid, containerId: string): Promise<void> {
   await obeys(pid);
 }
 
-/** Memory of a process in MB. */
-async function resident(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) * 1024 / 1e6;
-}
-
 async function fill(crid: Crid): Promise<void> {
   await samples(podCount, parallel, async () => {
     const pod = podConfig(crid);
@@ -104,7 +99,7 @@ async function bench(): Promise<void> {
   await pushTestImages(registry.url, ["e2e-test-images/busybox"]);
   await using crid = await startCrid({ registry: registry.host, runtime });
   await crid.client.image.pullImage({ image: { image: BUSYBOX } });
-  const idle = await resident(crid.pid);
+  const idle = await restingMemory(crid.pid);
 
   const { blob } = await busyboxLayer();
   if (!("path" in blob.content)) throw new Error("layers are kept as files");
@@ -119,7 +114,7 @@ async function bench(): Promise<void> {
   }));
 
   await fill(crid);
-  const full = await resident(crid.pid);
+  const full = await restingMemory(crid.pid);
   const restarts = [await restart(crid), await restart(crid), await restart(crid)];
 
   const step = (name: keyof Life) => rounds.map(({ life }) => life[name]);
@@ -163,8 +158,8 @@ async function bench(): Promise<void> {
       budget: 120,
     },
     { what: "RemovePodSandbox", unit: "ms", values: step("removePod") },
-    { what: "resident memory, no pods", unit: "MB", values: [idle] },
-    { what: `resident memory, ${podCount} pods`, unit: "MB", values: [full], budget: 110 },
+    { what: "memory at rest, no pods", unit: "MB", values: [idle] },
+    { what: `memory at rest, ${podCount} pods`, unit: "MB", values: [full], budget: 110 },
     { what: `kill -9 to serving, ${podCount} pods`, unit: "ms", values: restarts, budget: 1000 },
   ]);
 }

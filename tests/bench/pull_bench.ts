@@ -10,7 +10,14 @@ import { type Crid, startCrid, startRegistry } from "../harness/mod.ts";
 import { unpackFloor } from "./floors.ts";
 import { runInside } from "./inside.ts";
 import { type Figure, printFigures, samples, time } from "./measure.ts";
-import { childrenCpuTime, cpuTime, forgetPeak, peakMemory, residentMemory } from "./usage.ts";
+import {
+  childrenCpuTime,
+  cpuTime,
+  forgetPeak,
+  peakMemory,
+  residentMemory,
+  restingMemory,
+} from "./usage.ts";
 
 runInside(import.meta.filename!);
 
@@ -22,8 +29,6 @@ const { values } = parseArgs({
 const PARALLEL_LAYERS = 2;
 const SMALL = "crid/bench-small";
 const LARGE = "crid/bench-large";
-/** By then the isolates of pulls have ended. */
-const UNTIL_IDLE_MS = 15_000;
 
 /** What one pull, or the floor of it, took. */
 interface Cost {
@@ -93,8 +98,7 @@ async function bench(): Promise<void> {
   const what = "1 GB, 12 layers, 68,000 files";
   const large = await measure(crid, LARGE, Number(values.large), what, 6000);
   const peak = peakMemory(crid.pid);
-  await new Promise((resolve) => setTimeout(resolve, UNTIL_IDLE_MS));
-  const idle = residentMemory(crid.pid);
+  const idle = await restingMemory(crid.pid);
   printFigures("PullImage from loopback onto tmpfs", [
     ...small,
     ...large,

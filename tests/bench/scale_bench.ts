@@ -18,6 +18,7 @@ import {
 } from "../harness/mod.ts";
 import { runInside } from "./inside.ts";
 import { printFigures, samples, time } from "./measure.ts";
+import { restingMemory } from "./usage.ts";
 
 runInside(import.meta.filename!);
 
@@ -66,11 +67,6 @@ async function restart(crid: Crid): Promise<number> {
   });
 }
 
-async function resident(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) * 1024 / 1e6;
-}
-
 async function bench(): Promise<void> {
   await using registry = await startRegistry();
   await pushTestImages(registry.url, ["e2e-test-images/busybox"]);
@@ -78,7 +74,7 @@ async function bench(): Promise<void> {
   await crid.client.image.pullImage({ image: { image: BUSYBOX } });
 
   const ids = await samples(pods, parallel, () => podWith(crid, containers));
-  const full = await resident(crid.pid);
+  const full = await restingMemory(crid.pid);
   const restarts = { crash: [] as number[], clean: [] as number[] };
   for (let round = 0; round < 3; round++) {
     await crid.kill9();
@@ -90,18 +86,18 @@ async function bench(): Promise<void> {
   await samples(ids.length, parallel, (number) => remove(crid, ids[number]!));
 
   await samples(4, parallel, async () => await remove(crid, await podWith(crid, 1)));
-  const earlier = { counts: await inventory(crid), memory: await resident(crid.pid) };
+  const earlier = { counts: await inventory(crid), memory: await restingMemory(crid.pid) };
   await samples(lives, parallel, async () => await remove(crid, await podWith(crid, 1)));
-  const later = { counts: await inventory(crid), memory: await resident(crid.pid) };
+  const later = { counts: await inventory(crid), memory: await restingMemory(crid.pid) };
 
   const what = `${pods} pods with ${containers} containers`;
   printFigures(`${what} on one node, then ${lives} pods made and removed, ${runtime}`, [
     { what: "kill -9 to serving", unit: "ms", values: restarts.crash, budget: 1000 },
     { what: "clean stop to serving", unit: "ms", values: restarts.clean, budget: 1000 },
     { what: "ListContainers", unit: "ms", values: list },
-    { what: "resident memory, full", unit: "MB", values: [full] },
-    { what: `resident memory before ${lives} lives`, unit: "MB", values: [earlier.memory] },
-    { what: `resident memory after ${lives} lives`, unit: "MB", values: [later.memory] },
+    { what: "memory at rest, full", unit: "MB", values: [full] },
+    { what: `memory at rest before ${lives} lives`, unit: "MB", values: [earlier.memory] },
+    { what: `memory at rest after ${lives} lives`, unit: "MB", values: [later.memory] },
   ]);
   for (const [name, before] of Object.entries(earlier.counts)) {
     const now = later.counts[name]!;

@@ -8,6 +8,9 @@
 /** Clock ticks a second in /proc; Linux shows no other number to programs. */
 const TICKS = 100;
 
+/** Idle isolates of pulls end after ten seconds. */
+const UNTIL_REST_MS = 15_000;
+
 /** Milliseconds of CPU that a process and all of its threads have used, kernel and user. */
 export function cpuTime(pid: number): number {
   return ticks(pid, 11, 12) * 1000 / TICKS;
@@ -28,6 +31,14 @@ function ticks(pid: number, ...fields: readonly number[]): number {
 /** Resident memory of a process in MB. */
 export function residentMemory(pid: number): number {
   return memory(pid, "VmRSS");
+}
+
+/**
+ * As {@linkcode residentMemory}, when crid has given back what its last burst of work has needed.
+ */
+export async function restingMemory(pid: number): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, UNTIL_REST_MS));
+  return residentMemory(pid);
 }
 
 /** The most that a process has had resident since {@linkcode forgetPeak}, in MB. */
