@@ -2,7 +2,7 @@ import { normalize } from "@std/path";
 import { CridError } from "../failure/mod.ts";
 import { KernelFileError, writeSlowKernelFile } from "../linux/mod.ts";
 import { killFrozen, killUnified } from "./kill.ts";
-import { containerPath, sandboxPath } from "./container_path.ts";
+import { containerPath, podPath, sandboxPath } from "./container_path.ts";
 import { type CgroupLayout, isNamed } from "./layout.ts";
 import { cgroupTree, makeCgroup, removeTree, treeProcesses } from "./tree.ts";
 import type { CgroupDetails, CgroupDriver, CgroupPressure, CgroupStats } from "./types.ts";
@@ -41,6 +41,10 @@ export class CgroupfsDriver implements CgroupDriver {
       throw new CridError("invalid_argument", `cgroup parent ${asked}: must be a plain path`);
     }
     return normalize(`/${asked}`).replace(/(?<=.)\/$/, "");
+  }
+
+  podPath(parent: string): string {
+    return podPath(parent || DEFAULT_PARENT);
   }
 
   specPath(parent: string, id: string): string {

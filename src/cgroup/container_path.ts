@@ -12,8 +12,12 @@ export function containerPath(parent: string, id: string): string {
   return normalize(`${slicePath(basename(parent))}/crio-${id}.scope`);
 }
 
+/** Where a pod's cgroup is, told by its parent alone. */
+export function podPath(parent: string): string {
+  return normalize(parent.endsWith(".slice") ? slicePath(basename(parent)) : `/${parent}`);
+}
+
 /** The directory that stands for a pod, told by its parent alone. */
 export function sandboxPath(parent: string, id: string): string {
-  const directory = parent.endsWith(".slice") ? slicePath(basename(parent)) : `/${parent}`;
-  return normalize(`${directory}/crio-${id}`);
+  return normalize(`${podPath(parent)}/crio-${id}`);
 }

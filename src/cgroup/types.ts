@@ -108,6 +108,8 @@ export interface CgroupDriver {
    * @throws {CridError} `invalid_argument` for a slice with cgroupfs, or no slice with systemd.
    */
   parent(asked: string): string;
+  /** Where the cgroup of a parent is: of a slice its name does not tell. */
+  podPath(parent: string): string;
   /** `linux.cgroupsPath` of a container's spec. */
   specPath(parent: string, id: string): string;
   /** Where the container's cgroup is. */

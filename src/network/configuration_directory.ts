@@ -24,14 +24,13 @@ export class ConfigurationDirectory implements Disposable {
   readonly #watch: DirectoryWatch;
   #known: Configuration | undefined;
   #reported = "";
-  #changed = Promise.withResolvers<void>();
+  readonly #waiting = new Set<() => void>();
 
   constructor(directory: string) {
     this.#directory = directory;
     this.#watch = new DirectoryWatch(directory, () => {
       this.#known = undefined;
-      this.#changed.resolve();
-      this.#changed = Promise.withResolvers();
+      for (const tell of this.#waiting) tell();
     });
   }
 
@@ -43,9 +42,17 @@ export class ConfigurationDirectory implements Disposable {
     return this.#known;
   }
 
-  /** Resolves at the next change. */
-  get changed(): Promise<void> {
-    return this.#changed.promise;
+  /** Resolves at the next change, or when nobody wants to know any more. */
+  changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const tell = () => {
+        this.#waiting.delete(tell);
+        signal.removeEventListener("abort", tell);
+        resolve();
+      };
+      this.#waiting.add(tell);
+      signal.addEventListener("abort", tell, { once: true });
+    });
   }
 
   [Symbol.dispose](): void {

@@ -81,7 +81,7 @@ class CniNetwork implements Network {
     this.#hostPorts = hostPorts && new HostPorts(hostPorts.table, hostPorts.programs);
     this.#readiness = new Readiness({
       select: () => this.#network(),
-      changed: () => this.#directory.changed,
+      changed: (signal) => this.#directory.changed(signal),
       host: this.#host,
       statusLimitMs: this.#limits.status,
       gracePeriodMs: options.statusGracePeriodMs,
@@ -268,7 +268,7 @@ class CniNetwork implements Network {
     let attachment: Attachment;
     try {
       config = this.#network();
-      attachment = attach(pod, safeCapabilities(pod));
+      attachment = { ...attach(pod, safeCapabilities(pod)), netns: livingNetns(pod.netns) };
     } catch {
       // Without a network, or with names that plugins cannot be told, nothing can have been added.
       return;

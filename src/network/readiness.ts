@@ -17,8 +17,8 @@ const READY: NetworkStatus = { ready: true, reason: "", message: "" };
 export interface ReadinessOptions {
   /** Throws what is missing. */
   readonly select: () => NetworkConfig;
-  /** Resolves when the configuration has changed. */
-  readonly changed: () => Promise<void>;
+  /** Resolves when the configuration has changed, or `signal` has aborted. */
+  readonly changed: (signal: AbortSignal) => Promise<void>;
   readonly host: PluginHost;
   readonly statusLimitMs: number;
   readonly gracePeriodMs: number | undefined;
@@ -51,17 +51,18 @@ export class Readiness implements Disposable {
   }
 
   /** Waits until {@linkcode Readiness.status} says ready. */
-  async ready(signal?: AbortSignal): Promise<void> {
-    const either = signal === undefined
+  async ready(caller?: AbortSignal): Promise<void> {
+    const either = caller === undefined
       ? this.#closed.signal
-      : AbortSignal.any([signal, this.#closed.signal]);
+      : AbortSignal.any([caller, this.#closed.signal]);
     for (;;) {
       either.throwIfAborted();
-      const changed = this.#options.changed();
-      if ((await this.status()).ready) return;
       const looked = new AbortController();
-      const soon = pause(LOOK_AGAIN_MS, undefined, { signal: looked.signal }).catch(() => {});
+      const { signal } = looked;
+      const changed = this.#options.changed(signal);
       try {
+        if ((await this.status()).ready) return;
+        const soon = pause(LOOK_AGAIN_MS, undefined, { signal }).catch(() => {});
         await abortable(Promise.race([changed, soon]), either);
       } finally {
         looked.abort();

@@ -128,7 +128,7 @@ async function checkMemory(
   { minimumMemory }: RuntimeHandler,
 ): Promise<void> {
   if (parent === "") return;
-  const limit = (await cgroups.stats(cgroups.parent(parent)))?.memory.limit ?? 0;
+  const limit = (await cgroups.stats(cgroups.podPath(cgroups.parent(parent))))?.memory.limit ?? 0;
   if (limit === 0 || limit >= minimumMemory) return;
   throw new CridError(
     "invalid_argument",

@@ -29,7 +29,7 @@ export async function sandboxStats(
   const [usage, entries] = await Promise.all([
     context.stats.pod({
       id: sandbox.id,
-      cgroupPath: sandbox.parts.cgroupParent,
+      cgroupPath: context.cgroups.podPath(sandbox.parts.cgroupParent),
       pid: anyProcess(sandbox),
     }),
     Promise.all(containers.map((container) => containerStats(context, container))),
@@ -52,7 +52,7 @@ export async function sandboxMetrics(
     .filter((container) => container.visible && container.state === "running");
   return await context.stats.metrics({
     id,
-    cgroupPath: parts.cgroupParent,
+    cgroupPath: context.cgroups.podPath(parts.cgroupParent),
     pid: anyProcess(sandbox),
     name: parts.config.metadata.name,
     namespace: parts.config.metadata.namespace,

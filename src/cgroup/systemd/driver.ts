@@ -3,7 +3,7 @@ import { CridError } from "../../failure/mod.ts";
 import { kernelFileExists, makeKernelDirectory, readKernelFile } from "../../linux/mod.ts";
 import { log } from "../../observe/mod.ts";
 import { CgroupfsDriver } from "../cgroupfs.ts";
-import { containerPath, sandboxPath } from "../container_path.ts";
+import { containerPath, podPath, sandboxPath } from "../container_path.ts";
 import type { CgroupLayout } from "../layout.ts";
 import type { CgroupDetails, CgroupDriver, CgroupPressure, CgroupStats } from "../types.ts";
 import type { SystemdManager, UnitProperty } from "./manager.ts";
@@ -44,6 +44,10 @@ export class SystemdDriver implements CgroupDriver, Disposable {
     }
     slicePath(slice);
     return slice;
+  }
+
+  podPath(parent: string): string {
+    return podPath(parent || DEFAULT_SLICE);
   }
 
   specPath(parent: string, id: string): string {

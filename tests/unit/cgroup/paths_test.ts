@@ -13,6 +13,8 @@ describe("paths of the cgroupfs driver", () => {
     assert.equal(driver.containerPath("/kubepods/pod1", "abc"), "/kubepods/pod1/crio-abc");
     assert.equal(driver.specPath("/kubepods/pod1", "abc"), "/kubepods/pod1/crio-abc");
     assert.equal(driver.containerPath("/", "abc"), "/crio-abc");
+    assert.equal(driver.podPath("/kubepods/pod1"), "/kubepods/pod1");
+    assert.equal(driver.podPath(""), "/crio");
   });
 
   it("default the parent to /crio and make a relative one absolute", () => {

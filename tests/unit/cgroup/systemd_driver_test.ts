@@ -19,6 +19,22 @@ describe("paths of the systemd driver", () => {
     );
   });
 
+  it("name the whole path of a pod's slice, where its figures are", async () => {
+    assert.equal(driver.podPath("kubepods-pod1.slice"), "/kubepods.slice/kubepods-pod1.slice");
+    assert.equal(driver.podPath(""), "/system.slice");
+    const root = await Deno.makeTempDir();
+    try {
+      const path = driver.podPath("kubepods-pod1.slice");
+      await Deno.mkdir(root + path, { recursive: true });
+      await Deno.writeTextFile(`${root}${path}/cpu.stat`, "usage_usec 5\n");
+      const hierarchies = [{ root, controllers: new Set(["cpu"]) }];
+      const own = new SystemdDriver({ version: 2, hierarchies }, new SystemdManager([]));
+      assert.equal((await own.stats(path))?.cpu.usageNanoseconds, 5000n);
+    } finally {
+      await Deno.remove(root, { recursive: true });
+    }
+  });
+
   it("default the parent to system.slice and take a whole path for its last part", () => {
     assert.equal(driver.parent(""), "system.slice");
     assert.equal(driver.parent("/kubepods.slice/kubepods-pod1.slice"), "kubepods-pod1.slice");

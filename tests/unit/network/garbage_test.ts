@@ -2,6 +2,16 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { ANSWER, fakeNetwork, fakePod } from "./fake_plugin.ts";
 
+describe("deleting a pod that was never added", () => {
+  it("names no namespace that is not there: a plugin would fail on a file that is none", async () => {
+    using fake = await fakeNetwork();
+    const netns = `${fake.root}/left-by-a-reboot`;
+    Deno.writeTextFileSync(netns, "");
+    await fake.network.tearDown(fakePod("unknown", { netns }));
+    assert.match(fake.variables("DEL", "first"), /^CNI_NETNS=$/m);
+  });
+});
+
 describe("collecting garbage", () => {
   it("deletes our pods that are not known any more and leaves the known ones", async () => {
     using fake = await fakeNetwork({ owner: "us" });
