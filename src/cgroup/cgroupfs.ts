@@ -1,12 +1,19 @@
 import { normalize } from "@std/path";
 import { CridError } from "../failure/mod.ts";
-import { KernelFileError, writeSlowKernelFile } from "../linux/mod.ts";
+import { KernelFileError, writeKernelFile, writeSlowKernelFile } from "../linux/mod.ts";
 import { killFrozen, killUnified } from "./kill.ts";
 import { containerPath, podPath, sandboxPath } from "./container_path.ts";
 import { type CgroupLayout, isNamed } from "./layout.ts";
 import { cgroupTree, makeCgroup, removeTree, treeProcesses } from "./tree.ts";
-import type { CgroupDetails, CgroupDriver, CgroupPressure, CgroupStats } from "./types.ts";
+import type {
+  CgroupDetails,
+  CgroupDriver,
+  CgroupPressure,
+  CgroupStats,
+  CpuLimits,
+} from "./types.ts";
 import { v1Details, v1OomKills, v1Stats } from "./v1.ts";
+import { weightOfShares } from "./values.ts";
 import { v2Details, v2OomKills, v2Pressure, v2Stats } from "./v2.ts";
 
 const DEFAULT_PARENT = "/crio";
@@ -56,8 +63,26 @@ export class CgroupfsDriver implements CgroupDriver {
   }
 
   /** CRI-O, too, moves monitors with this driver only to limit their CPUs. */
-  monitorPath(): undefined {
-    return undefined;
+  monitorPath(
+    parent: string,
+    id: string,
+    _monitorCgroup: string,
+    limits?: CpuLimits,
+  ): string | undefined {
+    return limits === undefined ? undefined : containerPath(this.parent(parent), `conmon-${id}`);
+  }
+
+  pullPath(setting: string, parent: string, pid: number): string {
+    if (setting !== "pod" && !setting.startsWith("/")) {
+      throw new CridError(
+        "invalid_argument",
+        `separate_pull_cgroup = ${
+          JSON.stringify(setting)
+        }: with cgroup_manager = "cgroupfs" it is ` +
+          '"pod" or an absolute path in the cgroup hierarchy',
+      );
+    }
+    return normalize(`${this.parent(setting === "pod" ? parent : setting)}/crio-pull-image-${pid}`);
   }
 
   // deno-lint-ignore require-await
@@ -69,8 +94,9 @@ export class CgroupfsDriver implements CgroupDriver {
     await this.remove(sandboxPath(parent || DEFAULT_PARENT, id));
   }
 
-  async place(path: string, pid: number): Promise<void> {
+  async place(path: string, pid: number, limits?: CpuLimits): Promise<void> {
     this.#make(path);
+    if (limits !== undefined) this.#limit(path, limits);
     await Promise.all(
       this.#places(path).map(async (place) => {
         try {
@@ -136,6 +162,16 @@ export class CgroupfsDriver implements CgroupDriver {
 
   #make(path: string): void {
     for (const hierarchy of this.#layout.hierarchies) makeCgroup(this.#layout, hierarchy, path);
+  }
+
+  #limit(path: string, { shares, cpus }: CpuLimits): void {
+    const cpu = this.#place("cpu", path);
+    if (shares > 0 && cpu !== undefined) {
+      if (this.version === 1) writeKernelFile(`${cpu}/cpu.shares`, String(shares));
+      else writeKernelFile(`${cpu}/cpu.weight`, String(weightOfShares(shares)));
+    }
+    const cpuset = this.#place("cpuset", path);
+    if (cpus !== "" && cpuset !== undefined) writeKernelFile(`${cpuset}/cpuset.cpus`, cpus);
   }
 
   /** The cgroup's directory in each hierarchy. */

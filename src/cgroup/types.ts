@@ -97,6 +97,13 @@ export interface CgroupDetails {
   readonly io: readonly IoDetails[];
 }
 
+/** What a process may have of the CPUs; 0 or `""` sets nothing. */
+export interface CpuLimits {
+  readonly shares: number;
+  /** As in `0-3,8`. */
+  readonly cpus: string;
+}
+
 /** Paths are relative to the hierarchy's root, `/kubepods/pod1/crio-<id>`. */
 export interface CgroupDriver {
   readonly kind: "cgroupfs" | "systemd";
@@ -118,13 +125,26 @@ export interface CgroupDriver {
    * Where a container's monitor belongs; `undefined` leaves it where crid is.
    *
    * @param monitorCgroup `monitor_cgroup` of the runtime handler.
+   * @param limits What {@linkcode CgroupDriver.place} will set.
    */
-  monitorPath(parent: string, id: string, monitorCgroup: string): string | undefined;
+  monitorPath(
+    parent: string,
+    id: string,
+    monitorCgroup: string,
+    limits?: CpuLimits,
+  ): string | undefined;
+  /**
+   * Where a process that pulls images belongs.
+   *
+   * @param setting `separate_pull_cgroup`: `pod`, or what all of them are below.
+   * @throws {CridError} `invalid_argument` for a setting that is not this driver's.
+   */
+  pullPath(setting: string, parent: string, pid: number): string;
   /** Makes the pod's own directory in each hierarchy, so that cAdvisor finds a pod without infra. */
   createSandbox(parent: string, id: string): Promise<void>;
   removeSandbox(parent: string, id: string): Promise<void>;
-  /** Moves a process, for the monitor. Makes the cgroup if it is missing. */
-  place(path: string, pid: number): Promise<void>;
+  /** Moves a process, for the monitor. Makes the cgroup, with its limits, if it is missing. */
+  place(path: string, pid: number, limits?: CpuLimits): Promise<void>;
   /** Removes an empty cgroup and its empty children; missing is no error. */
   remove(path: string): Promise<void>;
   /** Pids below a path, children included. */

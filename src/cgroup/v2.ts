@@ -10,7 +10,7 @@ import type {
   PressureLine,
 } from "./types.ts";
 import { innerCgroup, readLimit } from "./inner.ts";
-import { limitedNumber, readKeyed, readNumber } from "./values.ts";
+import { limitedNumber, readKeyed, readNumber, sharesOfWeight } from "./values.ts";
 
 /** Figures of a v2 cgroup with its children; `undefined` when it is gone. */
 export function v2Stats(place: string): CgroupStats | undefined {
@@ -99,11 +99,6 @@ export function v2OomKills(place: string): number {
 function cpuMax(place: string): { readonly quota: number; readonly period: number } {
   const [quota, period] = readKernelFile(`${place}/cpu.max`)?.trim().split(" ") ?? [];
   return { quota: limitedNumber(quota), period: limitedNumber(period) };
-}
-
-/** The way back of what runtimes do with shares: weight = 1 + ((shares - 2) * 9999) / 262142. */
-function sharesOfWeight(weight: number): number {
-  return weight === 0 ? 0 : Math.round(2 + ((weight - 1) * 262142) / 9999);
 }
 
 function hugetlb(place: string): HugetlbDetails[] {

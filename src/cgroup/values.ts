@@ -54,3 +54,13 @@ export function tighter(one: number, other: number): number {
   if (one === 0 || other === 0) return one + other;
   return Math.min(one, other);
 }
+
+/** What v2 has for v1's shares, as runtimes calculate it. */
+export function weightOfShares(shares: number): number {
+  return 1 + Math.floor(((Math.min(Math.max(shares, 2), 262144) - 2) * 9999) / 262142);
+}
+
+/** The way back of {@linkcode weightOfShares}; 0 for no weight. */
+export function sharesOfWeight(weight: number): number {
+  return weight === 0 ? 0 : Math.round(2 + ((weight - 1) * 262142) / 9999);
+}

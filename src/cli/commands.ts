@@ -2,12 +2,13 @@ import type { Command } from "./command.ts";
 import { CHECK } from "./commands/check.ts";
 import { COMPLETION } from "./commands/completion.ts";
 import { CONFIG } from "./commands/config.ts";
-import { INSTALL, UNINSTALL } from "./commands/install.ts";
+import { INSTALL } from "./commands/install.ts";
 import { HELP_COMMAND, MAN, MARKDOWN } from "./commands/manual.ts";
 import { IMAGE } from "./commands/image.ts";
 import { PUBLISH } from "./commands/publish.ts";
 import { SERVE } from "./commands/serve.ts";
 import { STATUS } from "./commands/status.ts";
+import { UNINSTALL } from "./commands/uninstall.ts";
 import { VERSION } from "./commands/version.ts";
 import { WIPE } from "./commands/wipe.ts";
 

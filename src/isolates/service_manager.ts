@@ -41,9 +41,13 @@ export class ServiceManager implements Disposable {
     this.#healthy = healthy;
   }
 
-  /** The service serves; from now on the watchdog hears of it. */
-  ready(): void {
-    this.#notify("READY=1");
+  /**
+   * The service serves, again after a reload; from the first time on the watchdog hears of it.
+   *
+   * @param status What `systemctl status` shows of it.
+   */
+  ready(status: string): void {
+    this.#notify(`READY=1\nSTATUS=${status.replaceAll("\n", " ")}`);
     const { watchdogMs } = this.#environment;
     if (watchdogMs === undefined || this.#watchdog !== undefined) return;
     log.info(`Telling the watchdog of systemd every ${watchdogMs / 4000} s that all is well`);
@@ -54,6 +58,11 @@ export class ServiceManager implements Disposable {
       this.#watchdog = setTimeout(reassure, watchdogMs / 4);
     };
     again();
+  }
+
+  /** The service reads its configuration again, until it is {@linkcode ServiceManager.ready}. */
+  reloading(): void {
+    this.#notify("RELOADING=1");
   }
 
   /** The service is about to end. */

@@ -124,7 +124,7 @@ class Supervisor implements Disposable {
       case "ready":
         this.#everReady = true;
         this.#releaseMemorySoon();
-        this.#service.ready();
+        this.#service.ready(this.#serving());
         break;
       case "failed":
         log.error(message.message);
@@ -151,6 +151,7 @@ class Supervisor implements Disposable {
   /** All of it or nothing: what is wrong with the files leaves everything as it was. */
   async #reloadConfig(): Promise<void> {
     log.info("Reloading configuration");
+    this.#service.reloading();
     try {
       const { config, changes } = await this.#reload(this.#config);
       await this.#apply(config);
@@ -159,8 +160,11 @@ class Supervisor implements Disposable {
       setLogLevel({ level: config.runtime.log_level, filter: config.runtime.log_filter });
       log.info("Configuration reload completed");
       log.info(`Current crid configuration:\n${printToml(config, { for: "log" })}`);
+      this.#service.ready(this.#serving());
     } catch (error) {
-      log.error(`Unable to reload configuration: ${errorMessage(error)}`);
+      const failure = `Unable to reload configuration: ${errorMessage(error)}`;
+      log.error(failure);
+      this.#service.ready(`${this.#serving()}. ${failure}`);
     }
   }
 
@@ -170,6 +174,10 @@ class Supervisor implements Disposable {
     this.#applied = Promise.withResolvers();
     this.#toCri({ kind: "reload", config });
     await this.#applied.promise;
+  }
+
+  #serving(): string {
+    return `Serving on ${this.#config.api.listen}`;
   }
 
   #restartCri(why: string): void {

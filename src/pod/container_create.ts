@@ -171,7 +171,7 @@ export async function makeContainer(
       noPivot: options.noPivot,
       logToJournald: options.logToJournald,
       systemdCgroup: cgroups.kind === "systemd",
-      placeMonitor: monitorPlacer(context, pod.cgroupParent, id, handler),
+      placeMonitor: monitorPlacer(context, pod, id, handler),
     });
     container.init = created.init;
     container.monitor = created.monitor;

@@ -6,6 +6,7 @@ import { stopContainer } from "./container_stop.ts";
 import type { PodContext } from "./context.ts";
 import { releaseImageVolumes } from "./image_volumes.ts";
 import { unlinkLog } from "./log_links.ts";
+import { removeMonitorCgroup } from "./monitor_cgroup.ts";
 import { containerName } from "./names.ts";
 import { processEnd } from "./process_end.ts";
 import { deleteFromRuntime } from "./runtime_delete.ts";
@@ -27,6 +28,7 @@ export async function removeContainer(context: PodContext, container: Container)
     await unlinkLog(container);
     // The last thing that the monitor does is to write the exit file.
     await processEnd(container.monitor);
+    await removeMonitorCgroup(context, sandbox.parts, id, handler);
     await forgetMonitor(context.options, id);
     await context.store.deleteContainer(id);
     container.removed = true;

@@ -11,7 +11,7 @@ import { makeAccessible } from "./accessible.ts";
 import { findHandler, type PodContext } from "./context.ts";
 import { writeFileAtomic } from "./files.ts";
 import { infraStateJson } from "./container_record.ts";
-import { monitorPlacer } from "./monitor_cgroup.ts";
+import { monitorPlacer, POD_WORKLOAD, removeMonitorCgroup } from "./monitor_cgroup.ts";
 import { infraName } from "./names.ts";
 import { namespaceRefs } from "./namespace_refs.ts";
 import { processEnd } from "./process_end.ts";
@@ -20,6 +20,7 @@ import type { Sandbox } from "./sandbox.ts";
 import { sandboxAnnotations } from "./sandbox_record.ts";
 import { noSecurityContext } from "./security_context.ts";
 import { labelShared, specSelinux } from "./selinux.ts";
+import { workloadOf, workloadResources } from "./workloads.ts";
 
 /** The infra process is the last of its pod that the kernel should kill. */
 const OOM_SCORE_ADJ = -998;
@@ -68,7 +69,7 @@ export async function startInfra(
     logSizeMax: options.logSizeMax,
     noPivot: options.noPivot,
     systemdCgroup: context.cgroups.kind === "systemd",
-    placeMonitor: monitorPlacer(context, sandbox.parts.cgroupParent, id, handler),
+    placeMonitor: monitorPlacer(context, sandbox.parts, id, handler),
   });
   // Before anything else can fail: taking it back waits for them.
   sandbox.infra = created.init;
@@ -86,6 +87,7 @@ export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<
   sandbox.infra = undefined;
   // The last thing that the monitor does is to write the exit file.
   await processEnd(sandbox.infraMonitor);
+  await removeMonitorCgroup(context, sandbox.parts, sandbox.id, handler);
   await forgetMonitor(context.options, sandbox.id);
   await context.store.unmountContainer(sandbox.id);
 }
@@ -93,6 +95,7 @@ export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<
 function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): SpecInput {
   const { parts } = sandbox;
   const { config } = parts;
+  const workload = workloadOf(config.annotations, context.options.workloads);
   return {
     id: parts.id,
     rootfs,
@@ -126,7 +129,7 @@ function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): Spec
       namespaces: parts.config.security.namespaces,
       readonlyRootfs: true,
     },
-    resources: {
+    resources: workloadResources(workload, config.annotations, POD_WORKLOAD, {
       cpuPeriod: 0,
       cpuQuota: 0,
       cpuShares: CPU_SHARES,
@@ -137,7 +140,7 @@ function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): Spec
       cpusetMems: "",
       hugepageLimits: [],
       unified: {},
-    },
+    }),
     cgroupsPath: context.cgroups.specPath(parts.cgroupParent, parts.id),
     namespaces: namespaceRefs(sandbox, { ...parts.config.security.namespaces, pid: "container" }),
     sysctls: {},

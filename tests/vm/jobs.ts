@@ -13,8 +13,8 @@ import { startRegistry } from "../harness/mod.ts";
 import { CONFORMANCE_IMAGES, pushTestImages } from "../images/mod.ts";
 
 const SCRIPTS = fileURLToPath(new URL("jobs/", import.meta.url));
-/** Scripts that are no jobs: what jobs share, and what runs them. */
-const SHARED = ["node", "start"];
+/** Scripts that are no jobs: what jobs share, what runs them, what follows them. */
+const SHARED = ["node", "start", "reset"];
 const BUSYBOX_REPOSITORY = "e2e-test-images/busybox";
 
 /** Built programs of packages that only builds and generators start; they are large. */
@@ -28,21 +28,26 @@ const NODE_TESTS = [
   "tests/integration/isolates/service_manager_test.ts",
 ];
 
-/** A job by its name, `smoke` for `jobs/smoke.sh`. */
-export interface JobSettings {
-  readonly name: string;
-  readonly manager: "systemd" | "cgroupfs";
-  readonly runtime: "runc" | "crun";
-  /** The built crid. */
-  readonly crid: string;
+export const MANAGERS = ["systemd", "cgroupfs"] as const;
+export const RUNTIMES = ["crun", "runc"] as const;
+
+/** One job with one configuration. */
+export interface Step {
+  /** By its name, `smoke` for `jobs/smoke.sh`. */
+  readonly job: string;
+  readonly manager: typeof MANAGERS[number];
+  readonly runtime: typeof RUNTIMES[number];
   /** More variables for the script. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** Becomes `/job/script`. */
-  readonly script?: string;
 }
 
-/** Jobs that pull more than the one small image. */
-const ALL_IMAGES = new Set(["critest"]);
+/** What goes onto the disk beside the steps. */
+export interface DiskContent {
+  /** The built crid. */
+  readonly crid: string;
+  /** Becomes `/job/script`, which the job `shell` runs. */
+  readonly script?: string;
+}
 
 /** Names of all jobs. */
 export async function jobNames(): Promise<readonly string[]> {
@@ -51,33 +56,59 @@ export async function jobNames(): Promise<readonly string[]> {
     .filter((name) => !SHARED.includes(name)).sort();
 }
 
-/** Puts together what goes onto the job's disk, in an empty directory. */
-export async function prepareJob(directory: string, settings: JobSettings): Promise<void> {
-  const { name, manager, runtime, crid } = settings;
-  const variables = {
-    ...{ MANAGER: manager, RUNTIME: runtime, PATHS: NODE_TESTS.join(" ") },
-    ...settings.variables,
-  };
-  const quoted = Object.entries(variables)
-    .map(([variable, value]) => `${variable}='${value.replaceAll("'", `'\\''`)}'\n`);
-  await Deno.writeTextFile(join(directory, "env"), quoted.join(""));
-  const start = `#!/bin/sh\nset -a\n. ./env\nset +a\nexec sh ./jobs/${name}.sh\n`;
-  await Deno.writeTextFile(join(directory, "run"), start, { mode: 0o755 });
-  if (settings.script !== undefined) {
-    await Deno.writeTextFile(join(directory, "script"), settings.script);
+/** Names of steps, in the order in which a node takes them: `01-smoke-crun-systemd`. */
+export function stepNames(steps: readonly Step[]): readonly string[] {
+  return steps.map(({ job, runtime, manager }, at) =>
+    `${String(at + 1).padStart(2, "0")}-${job}-${runtime}-${manager}`
+  );
+}
+
+/** Puts together what goes onto a node's second disk, in an empty directory. */
+export async function prepareDisk(
+  directory: string,
+  steps: readonly Step[],
+  { crid, script }: DiskContent,
+): Promise<void> {
+  const jobs = new Set(steps.map(({ job }) => job));
+  await Deno.mkdir(join(directory, "steps"));
+  for (const [at, name] of stepNames(steps).entries()) {
+    await Deno.writeTextFile(join(directory, "steps", name), environment(steps[at]!));
   }
   await Deno.mkdir(join(directory, "jobs"));
-  for await (const script of Deno.readDir(SCRIPTS)) {
-    await Deno.copyFile(join(SCRIPTS, script.name), join(directory, "jobs", script.name));
+  for await (const { name } of Deno.readDir(SCRIPTS)) {
+    await Deno.copyFile(join(SCRIPTS, name), join(directory, "jobs", name));
   }
+  if (script !== undefined) await Deno.writeTextFile(join(directory, "script"), script);
   await Deno.mkdir(join(directory, "bin"));
-  if (name === "integration") return await copySource(directory);
+  if (jobs.delete("integration")) await copySource(directory);
+  if (jobs.size > 0) await copyNode(directory, crid, jobs);
+}
+
+/** A step's variables, for a shell. */
+function environment({ job, manager, runtime, variables }: Step): string {
+  const all = {
+    ...{ JOB: job, MANAGER: manager, RUNTIME: runtime, PATHS: NODE_TESTS.join(" ") },
+    ...variables,
+  };
+  return Object.entries(all)
+    .map(([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'\n`).join("");
+}
+
+/** crid, what talks to it, and a registry with the images that the jobs pull. */
+async function copyNode(
+  directory: string,
+  crid: string,
+  jobs: ReadonlySet<string>,
+): Promise<void> {
   const { crictl, critest, ginkgo } = await conformanceTools();
-  const programs = name === "critest" ? [critest, ginkgo] : [];
-  for (const program of [crid, crictl, ...programs]) {
+  const conformance = jobs.has("critest");
+  for (const program of [crid, crictl, ...conformance ? [critest, ginkgo] : []]) {
     await linkInto(join(directory, "bin"), program);
   }
-  await fillRegistry(join(directory, "registry"), ALL_IMAGES.has(name));
+  await fillRegistry(
+    join(directory, "registry"),
+    conformance ? CONFORMANCE_IMAGES.map(({ repository }) => repository) : [BUSYBOX_REPOSITORY],
+  );
 }
 
 /** The tests with all they import, and Deno. */
@@ -100,8 +131,7 @@ async function linkInto(directory: string, program: string): Promise<void> {
   await Deno.link(program, target).catch(() => Deno.copyFile(program, target));
 }
 
-async function fillRegistry(storage: string, all: boolean): Promise<void> {
+async function fillRegistry(storage: string, repositories: readonly string[]): Promise<void> {
   await using registry = await startRegistry({ storage });
-  const repositories = CONFORMANCE_IMAGES.map(({ repository }) => repository);
-  await pushTestImages(registry.url, all ? repositories : [BUSYBOX_REPOSITORY]);
+  await pushTestImages(registry.url, repositories);
 }

@@ -8,6 +8,12 @@ import type { DbusValue } from "./wire.ts";
 const CALL_MS = 90_000;
 const CONNECT_MS = 10_000;
 
+/** How long the other side may be silent. */
+export interface DbusPatience {
+  /** Milliseconds for one call; default 90 s. */
+  readonly callMs?: number;
+}
+
 /** A method that was refused. */
 export class DbusError extends Error {
   override readonly name = "DbusError";
@@ -29,14 +35,21 @@ interface Pending {
 export class DbusConnection implements Disposable {
   readonly #socket: Socket;
   readonly #onSignal: (message: Message) => void;
+  readonly #callMs: number;
   readonly #pending = new Map<number, Pending>();
   readonly #closed = new AbortController();
   #received: Uint8Array = new Uint8Array();
   #serial = 0;
 
-  private constructor(socket: Socket, rest: Uint8Array, onSignal: (message: Message) => void) {
+  private constructor(
+    socket: Socket,
+    rest: Uint8Array,
+    onSignal: (message: Message) => void,
+    { callMs = CALL_MS }: DbusPatience,
+  ) {
     this.#socket = socket;
     this.#onSignal = onSignal;
+    this.#callMs = callMs;
     socket.on("data", (bytes: Uint8Array) => this.#receive(bytes));
     socket.on("error", (error: Error) => this.#fail(error));
     socket.on("close", () => this.#fail(new Error("the connection was closed")));
@@ -51,12 +64,16 @@ export class DbusConnection implements Disposable {
    * @param onSignal Called with every signal that comes in.
    * @throws {CridError} `unavailable` when nobody is there, or refuses us.
    */
-  static async open(path: string, onSignal: (message: Message) => void): Promise<DbusConnection> {
+  static async open(
+    path: string,
+    onSignal: (message: Message) => void,
+    patience: DbusPatience = {},
+  ): Promise<DbusConnection> {
     using limit = deadline(`connect to D-Bus at ${path}`, CONNECT_MS);
     const socket = connect(path);
     try {
       const rest = await authenticate(socket, limit.signal);
-      return new DbusConnection(socket, rest, onSignal);
+      return new DbusConnection(socket, rest, onSignal, patience);
     } catch (cause) {
       socket.destroy();
       if (limit.signal.aborted) throw limit.signal.reason;
@@ -79,7 +96,7 @@ export class DbusConnection implements Disposable {
   async call(call: Call): Promise<readonly DbusValue[]> {
     if (this.#closed.signal.aborted) throw this.#closed.signal.reason;
     const serial = this.#serial = this.#serial % 0xffff_ffff + 1;
-    using limit = deadline(`D-Bus call of ${call.member}`, CALL_MS);
+    using limit = deadline(`D-Bus call of ${call.member}`, this.#callMs);
     const { promise, resolve, reject } = Promise.withResolvers<readonly DbusValue[]>();
     this.#pending.set(serial, { resolve, reject });
     limit.signal.addEventListener("abort", () => reject(limit.signal.reason), { once: true });

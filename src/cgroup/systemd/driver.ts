@@ -5,7 +5,15 @@ import { log } from "../../observe/mod.ts";
 import { CgroupfsDriver } from "../cgroupfs.ts";
 import { containerPath, podPath, sandboxPath } from "../container_path.ts";
 import type { CgroupLayout } from "../layout.ts";
-import type { CgroupDetails, CgroupDriver, CgroupPressure, CgroupStats } from "../types.ts";
+import type {
+  CgroupDetails,
+  CgroupDriver,
+  CgroupPressure,
+  CgroupStats,
+  CpuLimits,
+} from "../types.ts";
+import { weightOfShares } from "../values.ts";
+import { cpuMask } from "./cpu_mask.ts";
 import type { SystemdManager, UnitProperty } from "./manager.ts";
 import { DEFAULT_SLICE, slicePath } from "./slice.ts";
 
@@ -63,6 +71,11 @@ export class SystemdDriver implements CgroupDriver, Disposable {
     return normalize(`${slicePath(slice)}/crio-conmon-${id}.scope`);
   }
 
+  pullPath(setting: string, parent: string, pid: number): string {
+    const slice = this.parent(setting === "pod" ? parent : setting);
+    return normalize(`${slicePath(slice)}/crio-pull-image-${pid}.scope`);
+  }
+
   /** Not a unit: nothing runs in it. The runtime's first scope lets systemd know the slice. */
   // deno-lint-ignore require-await
   async createSandbox(parent: string, id: string): Promise<void> {
@@ -80,11 +93,14 @@ export class SystemdDriver implements CgroupDriver, Disposable {
     await this.#files.remove(sandboxPath(parent || DEFAULT_SLICE, id));
   }
 
-  async place(path: string, pid: number): Promise<void> {
+  async place(path: string, pid: number, limits?: CpuLimits): Promise<void> {
     const unit = basename(path);
-    if (!unit.endsWith(".scope") || this.#exists(path)) return await this.#files.place(path, pid);
+    if (!unit.endsWith(".scope") || this.#exists(path)) {
+      return await this.#files.place(path, pid, limits);
+    }
+    const limited = limits === undefined ? [] : this.#cpuProperties(limits);
     try {
-      await this.#manager.startTransientUnit(unit, scopeProperties(path, pid));
+      await this.#manager.startTransientUnit(unit, [...scopeProperties(path, pid), ...limited]);
     } catch (error) {
       if (processUnit(pid) === undefined) {
         throw new CridError("not_found", `place process ${pid} in ${path}: it has ended`, {
@@ -142,6 +158,16 @@ export class SystemdDriver implements CgroupDriver, Disposable {
     this.#manager[Symbol.dispose]();
   }
 
+  #cpuProperties({ shares, cpus }: CpuLimits): readonly UnitProperty[] {
+    const weight: UnitProperty = this.version === 2
+      ? ["CPUWeight", "t", BigInt(weightOfShares(shares))]
+      : ["CPUShares", "t", BigInt(shares)];
+    return [
+      ...shares > 0 ? [weight] : [],
+      ...cpus === "" ? [] : [["AllowedCPUs", "ay", cpuMask(cpus)] as const],
+    ];
+  }
+
   #exists(path: string): boolean {
     return this.#layout.hierarchies.some(({ root }) => kernelFileExists(root + path));
   }
@@ -150,7 +176,7 @@ export class SystemdDriver implements CgroupDriver, Disposable {
 /** As CRI-O makes them: a monitor ends when its container does, not when the node's services do. */
 function scopeProperties(path: string, pid: number): readonly UnitProperty[] {
   return [
-    ["Description", "s", `monitor ${basename(path, ".scope")}`],
+    ["Description", "s", basename(path, ".scope")],
     ["Slice", "s", basename(dirname(path)) || "-.slice"],
     ["PIDs", "au", [pid]],
     ["Delegate", "b", true],

@@ -1,5 +1,5 @@
 import { abortable, CridError, deadline } from "../../failure/mod.ts";
-import { DbusConnection, DbusError } from "./connection.ts";
+import { DbusConnection, DbusError, type DbusPatience } from "./connection.ts";
 import type { Message } from "./message.ts";
 import type { DbusValue } from "./wire.ts";
 
@@ -22,13 +22,15 @@ const MAX_EARLY = 64;
 /** systemd as it manages the units of this host. The connection is made when it is first needed. */
 export class SystemdManager implements Disposable {
   readonly #sockets: readonly string[];
+  readonly #patience: DbusPatience;
   #connection: Promise<DbusConnection> | undefined;
   readonly #waiting = new Map<string, (result: string) => void>();
   readonly #early = new Map<string, string>();
 
   /** @param sockets Tried in this order; the private socket is told by its name. */
-  constructor(sockets: readonly string[] = SYSTEMD_SOCKETS) {
+  constructor(sockets: readonly string[] = SYSTEMD_SOCKETS, patience: DbusPatience = {}) {
     this.#sockets = sockets;
+    this.#patience = patience;
   }
 
   /**
@@ -61,7 +63,7 @@ export class SystemdManager implements Disposable {
   /** Lets go of a unit that has failed, such as a scope whose process ran out of memory. */
   async resetFailed(name: string): Promise<void> {
     try {
-      await this.#call("ResetFailedUnit", "s", [name]);
+      await callManager(await this.#connect(), "ResetFailedUnit", "s", [name]);
     } catch (error) {
       if (!isNoSuchUnit(error)) throw refused(`reset ${name}`, error);
     }
@@ -80,15 +82,17 @@ export class SystemdManager implements Disposable {
     values: readonly DbusValue[],
   ): Promise<void> {
     try {
-      const [job] = await this.#call(member, signature, values);
-      const result = await this.#result(doing, String(job));
+      const connection = await this.#connect();
+      const [job] = await callManager(connection, member, signature, values);
+      const result = await this.#result(doing, String(job), connection);
       if (result !== "done" && result !== "skipped") throw new Error(`the job ended: ${result}`);
     } catch (error) {
       throw refused(doing, error);
     }
   }
 
-  async #result(doing: string, job: string): Promise<string> {
+  /** Only the connection that the job was asked for over tells how it ended. */
+  async #result(doing: string, job: string, { closed }: DbusConnection): Promise<string> {
     const early = this.#early.get(job);
     if (early !== undefined) {
       this.#early.delete(job);
@@ -98,29 +102,20 @@ export class SystemdManager implements Disposable {
     this.#waiting.set(job, resolve);
     using limit = deadline(`systemd: ${doing}`, JOB_MS);
     try {
-      const { closed } = await this.#connect();
       return await abortable(promise, AbortSignal.any([limit.signal, closed]));
     } finally {
       this.#waiting.delete(job);
     }
   }
 
-  async #call(
-    member: string,
-    signature: string,
-    values: readonly DbusValue[],
-  ): Promise<readonly DbusValue[]> {
-    const connection = await this.#connect();
-    const call = { path: PATH, interface: MANAGER, member, signature, values };
-    return await connection.call({ destination: NAME, ...call });
-  }
-
   async #connect(): Promise<DbusConnection> {
-    const connection = await (this.#connection ??= this.#open());
-    if (!connection.closed.aborted) return connection;
-    // systemd was executed anew, or the bus restarted.
-    this.#connection = this.#open();
-    return await this.#connection;
+    for (;;) {
+      const opening = this.#connection ??= this.#open();
+      const connection = await opening;
+      if (!connection.closed.aborted) return connection;
+      // systemd was executed anew, or the bus restarted. Whoever sees it first connects for all.
+      if (this.#connection === opening) this.#connection = undefined;
+    }
   }
 
   async #open(): Promise<DbusConnection> {
@@ -139,7 +134,8 @@ export class SystemdManager implements Disposable {
   }
 
   async #openAt(socket: string): Promise<DbusConnection> {
-    const connection = await DbusConnection.open(socket, (message) => this.#onSignal(message));
+    const onSignal = (message: Message) => this.#onSignal(message);
+    const connection = await DbusConnection.open(socket, onSignal, this.#patience);
     if (socket.endsWith("/private")) return connection;
     try {
       const bus = { destination: BUS.name, path: BUS.path, interface: BUS.name };
@@ -167,6 +163,18 @@ export class SystemdManager implements Disposable {
     const [oldest] = this.#early.keys();
     if (this.#early.size > MAX_EARLY && oldest !== undefined) this.#early.delete(oldest);
   }
+}
+
+async function callManager(
+  connection: DbusConnection,
+  member: string,
+  signature: string,
+  values: readonly DbusValue[],
+): Promise<readonly DbusValue[]> {
+  return await connection.call({
+    ...{ destination: NAME, path: PATH, interface: MANAGER },
+    ...{ member, signature, values },
+  });
 }
 
 function isNoSuchUnit(error: unknown): boolean {

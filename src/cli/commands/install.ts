@@ -1,20 +1,23 @@
-import { CridError, wrapError } from "../../failure/mod.ts";
-import { isOn, textOf, UsageError } from "../arguments.ts";
+import { CridError } from "../../failure/mod.ts";
+import { isOn, textOf } from "../arguments.ts";
+import type { FlagSpec } from "../arguments.ts";
 import type { Call, Command } from "../command.ts";
-import { print } from "../output.ts";
-import type { FlagSpec, ParsedArguments } from "../arguments.ts";
+import { missingOnNode, nextStep } from "../install/advice.ts";
 import { hasSystemd, hostPrograms, ownFile, systemctl } from "../install/host.ts";
-import { nodeFiles, PROGRAM, UNIT } from "../install/node_files.ts";
-import { place, type Placed, type PlaceOptions } from "../install/place.ts";
+import { type NodeFile, nodeFiles, PROGRAM, UNIT } from "../install/node_files.ts";
+import { type Found, place, placement } from "../install/place.ts";
+import { print } from "../output.ts";
+import { noOperands } from "./operands.ts";
 
-const ROOT: FlagSpec = {
+/** Installs and uninstalls below another directory. */
+export const ROOT: FlagSpec = {
   name: "root",
   aliases: [],
   kind: "text",
   usual: "/",
-  doc: "Installs below this directory, for an image of a node.",
+  doc: "The directory that holds the node's files, for an image of a node.",
 };
-const DRY_RUN: FlagSpec = {
+export const DRY_RUN: FlagSpec = {
   name: "dry-run",
   aliases: [],
   kind: "boolean",
@@ -26,16 +29,18 @@ export const INSTALL: Command = {
   name: "install",
   aliases: [],
   summary: "Install crid on this node, with its service and the configuration it needs",
-  description: `Copies itself to ${PROGRAM} and writes ${UNIT}. Configuration files ` +
-    "(crio.conf with the flags given before the command, a pod network, crictl.yaml, policy.json, " +
-    "registries.conf) are written where there are none; those that are there stay as they are. " +
-    "Needs no network.",
+  description:
+    `Copies itself to ${PROGRAM} and writes ${UNIT}. Another program or service that is ` +
+    "there is replaced only after asking; where nobody can be asked, nothing is changed and the " +
+    "exit code is 1. Configuration files (crio.conf with the flags given before the command, a " +
+    "pod network, crictl.yaml, policy.json, registries.conf) are written where there are none; " +
+    "those that are there stay as they are. Says what the node still needs. Needs no network.",
   flags: [
     {
-      name: "force",
-      aliases: ["f"],
+      name: "yes",
+      aliases: ["y", "force", "f"],
       kind: "boolean",
-      doc: "Replaces an older program and service without asking.",
+      doc: "Replaces another program and service without asking.",
     },
     DRY_RUN,
     ROOT,
@@ -43,14 +48,22 @@ export const INSTALL: Command = {
   run: install,
 };
 
-/** `crid uninstall` */
-export const UNINSTALL: Command = {
-  name: "uninstall",
-  aliases: [],
-  summary: "Stop crid and remove its program and service from this node",
-  description: "Containers go on running. Configuration, images and containers stay.",
-  flags: [DRY_RUN, ROOT],
-  run: uninstall,
+/** What is done about a file, as it is told. */
+type Deed = "write" | "replace" | "ask" | "refuse" | "keep" | "nothing";
+
+const PAST: Readonly<Record<Deed, string>> = {
+  write: "written",
+  replace: "replaced",
+  ask: "differs",
+  refuse: "differs",
+  keep: "kept as it is",
+  nothing: "unchanged",
+};
+const FUTURE: Readonly<Record<Deed, string>> = {
+  ...PAST,
+  write: "would write",
+  replace: "would replace",
+  ask: "would ask",
 };
 
 async function install({ given, load }: Call): Promise<number> {
@@ -58,87 +71,52 @@ async function install({ given, load }: Call): Promise<number> {
   const own = ownFile();
   const { config, defaults } = await load();
   const root = textOf(given, "root") ?? "/";
-  const pretend = isOn(given, "dry-run");
-  const options: PlaceOptions = {
-    root,
-    mode: pretend ? "pretend" : "write",
-    replace: isOn(given, "force") ? () => true : askTo(pretend),
-  };
-  const keep: PlaceOptions = { ...options, replace: () => false };
-  const files = nodeFiles(config, defaults, await hostPrograms(root, config));
-  const keptOurs: string[] = [];
-  const tell = (path: string, placed: Placed, owner: "ours" | "node") => {
-    if (placed === "kept" && owner === "ours") keptOurs.push(path);
-    print(`${(pretend ? FUTURE : PAST)[placed].padEnd(14)} ${path}\n`);
-  };
-  tell(PROGRAM, await place(PROGRAM, { copyOf: own }, 0o755, options), "ours");
-  for (const { path, text, owner } of files) {
-    const how = owner === "ours" ? options : keep;
-    tell(path, await place(path, { text }, 0o644, how), owner);
+  const mode = isOn(given, "dry-run") ? "pretend" : "write";
+  const host = await hostPrograms(root, config);
+  const replace = isOn(given, "yes") ? () => "replace" as const : asking(mode);
+
+  const all = [
+    { path: PROGRAM, owner: "ours", content: { copyOf: own }, permissions: 0o755 } as const,
+    ...nodeFiles(config, defaults, host)
+      .map(({ path, owner, text }) => ({ path, owner, content: { text }, permissions: 0o644 })),
+  ];
+  // Everything is decided before anything is changed.
+  const decided = [];
+  for (const { path, owner, content, permissions } of all) {
+    const file = await placement(root, path, content, permissions);
+    decided.push({ file, deed: deedFor(owner, file.found, () => replace(file.target)) });
   }
-  if (keptOurs.length > 0) {
+  const refused = decided.filter(({ deed }) => deed === "refuse").map(({ file }) => file.target);
+  if (refused.length > 0) {
     throw new CridError(
       "already_exists",
-      `not installed: ${
-        keptOurs.join(" and ")
-      } differ and were not replaced; --force replaces them`,
+      `not installed: ${refused.join(" and ")} differ and were not replaced; --yes replaces them`,
     );
   }
-  if (pretend) return 0;
-  if (hasSystemd(root)) await systemctl("daemon-reload");
-  print("\nStart it, now and at every boot: systemctl enable --now crid\n");
+  for (const { file, deed } of decided) {
+    if (mode === "write" && (deed === "write" || deed === "replace")) await place(file);
+    print(`${(mode === "pretend" ? FUTURE : PAST)[deed].padEnd(14)} ${file.target}\n`);
+  }
+  if (mode === "write" && hasSystemd(root)) await systemctl("daemon-reload");
+  const missing = await missingOnNode(root, host);
+  if (missing.length > 0) print(`\nThis node still needs\n${missing.map(item).join("")}`);
+  if (mode === "write") print(`\n${await nextStep(root, PROGRAM)}\n`);
   return 0;
 }
 
-const PAST: Readonly<Record<Placed, string>> = {
-  written: "written",
-  replaced: "replaced",
-  unchanged: "unchanged",
-  kept: "kept as it is",
-};
-const FUTURE: Readonly<Record<Placed, string>> = {
-  ...PAST,
-  written: "would write",
-  replaced: "would replace",
-};
+function item(text: string): string {
+  return `  - ${text}\n`;
+}
+
+function deedFor(owner: NodeFile["owner"], found: Found, replace: () => Deed): Deed {
+  if (found === "missing") return "write";
+  if (found === "same") return "nothing";
+  return owner === "ours" ? replace() : "keep";
+}
 
 /** Asks on the terminal; where nobody can be asked, the answer is no. */
-function askTo(pretend: boolean): (path: string) => boolean {
-  if (pretend) return () => true;
-  if (!Deno.stdin.isTerminal()) return () => false;
-  return (path) => confirm(`${path} is there and differs. Replace it?`);
-}
-
-async function uninstall({ given }: Call): Promise<number> {
-  noOperands(given);
-  const root = textOf(given, "root") ?? "/";
-  const pretend = isOn(given, "dry-run");
-  if (!pretend && hasSystemd(root) && await isThere(UNIT)) {
-    await systemctl("disable", "--now", "crid.service");
-  }
-  for (const path of [UNIT, PROGRAM]) {
-    const target = root === "/" ? path : `${root.replace(/\/$/, "")}${path}`;
-    const there = await isThere(target);
-    if (there && !pretend) await remove(target);
-    const done = pretend ? "would remove" : "removed";
-    print(`${(there ? done : "not there").padEnd(14)} ${target}\n`);
-  }
-  if (!pretend && hasSystemd(root)) await systemctl("daemon-reload");
-  return 0;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
-}
-
-async function remove(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    throw wrapError(`remove ${path}`, error);
-  }
-}
-
-function noOperands({ rest }: ParsedArguments): void {
-  if (rest.length > 0) throw new UsageError(`unexpected argument: ${rest[0]}`);
+function asking(mode: "write" | "pretend"): (target: string) => Deed {
+  if (mode === "pretend") return () => "ask";
+  if (!Deno.stdin.isTerminal()) return () => "refuse";
+  return (target) => confirm(`${target} is there and differs. Replace it?`) ? "replace" : "refuse";
 }

@@ -1,57 +1,55 @@
 import { dirname, join } from "@std/path";
 import { wrapError } from "../../failure/mod.ts";
 
-/** Decides about a file that is there with other content. */
-export type Replace = (path: string) => boolean;
-
-export interface PlaceOptions {
-  /** Put before every path. */
-  readonly root: string;
-  /** `pretend` only says what would be done. */
-  readonly mode: "write" | "pretend";
-  readonly replace: Replace;
-}
-
-/** What became of a file. */
-export type Placed = "written" | "replaced" | "unchanged" | "kept";
-
 /** A file by its content, or by a file that has it. */
 export type Content =
   | { readonly text: string }
   | { readonly copyOf: string };
 
+/** How what is there compares with what would be put there. */
+export type Found = "missing" | "same" | "different";
+
+/** A file and what is in its place. */
+export interface Placement {
+  readonly target: string;
+  readonly bytes: Uint8Array;
+  readonly permissions: number;
+  readonly found: Found;
+}
+
 /**
- * Puts a file in its place, all of it or nothing. What is there already is replaced only with
- * leave, and not touched when it is the same.
+ * Looks at the place of a file; changes nothing.
  *
+ * @param root Put before the path.
  * @throws {CridError} Naming the file.
  */
-export async function place(
+export async function placement(
+  root: string,
   path: string,
   content: Content,
   permissions: number,
-  options: PlaceOptions,
-): Promise<Placed> {
-  const target = join(options.root, path);
+): Promise<Placement> {
+  const target = join(root, path);
   try {
     const bytes = "text" in content
       ? new TextEncoder().encode(content.text)
       : await Deno.readFile(content.copyOf);
-    const found = await readIfAny(target);
-    if (found !== undefined && equal(found, bytes)) return "unchanged";
-    if (found !== undefined && !options.replace(target)) return "kept";
-    if (options.mode === "write") await write(target, bytes, permissions);
-    return found === undefined ? "written" : "replaced";
+    return { target, bytes, permissions, found: compare(await readIfAny(target), bytes) };
   } catch (error) {
     throw wrapError(`install ${target}`, error);
   }
 }
 
-/** Beside its place and renamed: a program that runs cannot be written to, a crash leaves the old. */
-async function write(target: string, bytes: Uint8Array, permissions: number): Promise<void> {
-  await Deno.mkdir(dirname(target), { recursive: true, mode: 0o755 });
+/**
+ * Puts a file in its place, all of it or nothing. It is written beside its place and renamed: a
+ * program that runs cannot be written to, and a crash leaves the old.
+ *
+ * @throws {CridError} Naming the file.
+ */
+export async function place({ target, bytes, permissions }: Placement): Promise<void> {
   const temporary = `${target}.new-${Deno.pid}`;
   try {
+    await Deno.mkdir(dirname(target), { recursive: true, mode: 0o755 });
     {
       const options = { write: true, createNew: true, mode: permissions };
       using file = await Deno.open(temporary, options);
@@ -62,7 +60,7 @@ async function write(target: string, bytes: Uint8Array, permissions: number): Pr
     await Deno.rename(temporary, target);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
-    throw error;
+    throw wrapError(`install ${target}`, error);
   }
 }
 
@@ -75,6 +73,8 @@ async function readIfAny(path: string): Promise<Uint8Array | undefined> {
   }
 }
 
-function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+function compare(found: Uint8Array | undefined, wanted: Uint8Array): Found {
+  if (found === undefined) return "missing";
+  const same = found.length === wanted.length && found.every((byte, at) => byte === wanted[at]);
+  return same ? "same" : "different";
 }

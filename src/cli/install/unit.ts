@@ -14,6 +14,7 @@ Description=crid, container runtime for Kubernetes (CRI)
 Wants=network-online.target
 After=network-online.target
 Before=kubelet.service
+RequiresMountsFor=/var/lib/containers
 
 [Service]
 Type=notify

@@ -11,7 +11,7 @@ export const WORKLOAD = {
     type: "string",
     default: "",
     doc: "The annotation <prefix>/<container name> holds a JSON object that overrides the " +
-      "resources below for one container.",
+      "resources below for one container; the name POD means the pod's monitors and infra container.",
   },
   allowed_annotations: {
     type: "list",

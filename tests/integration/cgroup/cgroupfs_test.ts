@@ -65,6 +65,24 @@ for (const [name, layout] of Object.entries(layouts)) {
       assert.ok(exists(path).every((there) => !there));
     });
 
+    it("limits the CPUs of a monitor in a cgroup of its own, where there are controllers", async () => {
+      const driver = await make();
+      assert.equal(driver.monitorPath(parent, "abc", ""), undefined);
+      const limits = { shares: 512, cpus: "0" };
+      const path = driver.monitorPath(parent, "abc", "", limits)!;
+      assert.equal(path, `${parent}/crio-conmon-abc`);
+      const pid = start("sleep 60");
+      await driver.place(path, pid, limits);
+      assert.deepEqual(await driver.processes(path), [pid]);
+      const read = (controller: string, file: string) => {
+        const hierarchy = layout.hierarchies.find((each) => each.controllers.has(controller));
+        return hierarchy && Deno.readTextFileSync(`${hierarchy.root}${path}/${file}`).trim();
+      };
+      const cpu = layout.version === 1 ? read("cpu", "cpu.shares") : read("cpu", "cpu.weight");
+      assert.equal(cpu, read("cpu", "cgroup.procs") && (layout.version === 1 ? "512" : "20"));
+      assert.equal(read("cpuset", "cpuset.cpus"), read("cpuset", "cgroup.procs") && "0");
+    });
+
     it("places a process in every hierarchy and lists it from the parent too", async () => {
       const driver = await make();
       const pid = start("sleep 60");

@@ -67,6 +67,29 @@ describe("the systemd driver on a host that systemd runs", { ignore: !SERVES }, 
     assert.equal(await units(), "");
   });
 
+  it("gives a monitor the CPUs that its workload allows", async () => {
+    const driver = await make();
+    const child = start("sleep", "600");
+    const limits = { shares: 512, cpus: "0" };
+    const path = driver.monitorPath(slice, id, "pod", limits)!;
+    await driver.place(path, child.pid, limits);
+    const unit = `crio-conmon-${id}.scope`;
+    const shown = await output("systemctl", "show", unit, "--property", "AllowedCPUs,CPUWeight");
+    assert.deepEqual(shown.split("\n").sort(), ["AllowedCPUs=0", "CPUWeight=20"]);
+  });
+
+  it("lets go of a monitor's scope that was killed", async () => {
+    const driver = await make();
+    const child = start("sleep", "600");
+    const path = driver.monitorPath(slice, id, "pod")!;
+    await driver.place(path, child.pid);
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+    await driver.remove(path);
+    assert.doesNotMatch(await units(), /crio-conmon/);
+  });
+
   it("says that a process which has ended cannot be placed", async () => {
     const driver = await make();
     const child = start("true");

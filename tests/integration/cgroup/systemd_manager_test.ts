@@ -16,7 +16,8 @@ type Answer =
   | { readonly reply: readonly DbusValue[]; readonly signature: string; readonly then?: string }
   | { readonly early: string }
   | { readonly error: string; readonly text: string }
-  | "hang up";
+  | "hang up"
+  | "hang";
 
 /** A message from systemd; only the header fields that matter. */
 function message(
@@ -73,6 +74,7 @@ async function serveDouble(path: string, answer: (member: string) => Answer): Pr
 
 function respond(socket: Socket, serial: number, answer: Answer): void {
   if (answer === "hang up") return void socket.destroy();
+  if (answer === "hang") return;
   if ("error" in answer) {
     const fields = [[5, "u", serial], [4, "s", answer.error]] as const;
     return void socket.write(message(3, fields, "s", [answer.text]));
@@ -90,6 +92,7 @@ describe("systemd's manager", () => {
   let server: Server | undefined;
   let calls: string[];
   let answers: Answer[];
+  let connections: number;
 
   const manager = () => new SystemdManager([join(directory, "private")]);
   const job = (result: string): Answer => ({ reply: [JOB], signature: "o", then: result });
@@ -98,10 +101,12 @@ describe("systemd's manager", () => {
     directory = await Deno.makeTempDir({ prefix: "crid-dbus-" });
     calls = [];
     answers = [];
+    connections = 0;
     server = await serveDouble(join(directory, "private"), (member) => {
       calls.push(member);
       return answers.shift() ?? "hang up";
     });
+    server.on("connection", () => connections++);
   });
 
   afterEach(async () => {
@@ -154,6 +159,25 @@ describe("systemd's manager", () => {
     const hungUp = systemd.stopUnit("b.scope");
     await assert.rejects(lost, { code: "unavailable" });
     await assert.rejects(hungUp, { code: "unavailable" });
+    await systemd.startTransientUnit("a.scope", []);
+  });
+
+  it("connects once for all who find the connection lost", async () => {
+    const done: Answer = { reply: [], signature: "" };
+    answers = ["hang up", done, done];
+    using systemd = manager();
+    await assert.rejects(systemd.resetFailed("a.scope"), { code: "unavailable" });
+    await Promise.all([systemd.resetFailed("a.scope"), systemd.resetFailed("b.scope")]);
+    assert.equal(connections, 2);
+  });
+
+  it("gives up a call that is never answered, and goes on with the next", async () => {
+    answers = ["hang", job("done")];
+    using systemd = new SystemdManager([join(directory, "private")], { callMs: 100 });
+    await assert.rejects(systemd.startTransientUnit("a.scope", []), {
+      code: "deadline_exceeded",
+      message: /StartTransientUnit/,
+    });
     await systemd.startTransientUnit("a.scope", []);
   });
 

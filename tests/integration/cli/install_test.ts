@@ -88,10 +88,10 @@ describe("crid install", () => {
     await put("/etc/crio/crio.conf", "# mine\n");
     await put("/etc/containers/policy.json", "{}");
     await put("/etc/cni/net.d/05-calico.conflist", "{}");
-    for (const flags of [[], ["--force"]]) {
+    for (const flags of [[], ["--yes"]]) {
       const { code, stdout } = await crid([], "install", ...flags);
       assert.equal(code, 0);
-      assert.match(stdout, /^kept as it is {2}\/etc\/crio\/crio\.conf$/m);
+      assert.match(stdout, /^kept as it is {2}\S+\/etc\/crio\/crio\.conf$/m);
       assert.equal(await read("/etc/crio/crio.conf"), "# mine\n");
       assert.equal(await read("/etc/containers/policy.json"), "{}");
       const networks = Array.from(Deno.readDirSync(join(root, "etc/cni/net.d")));
@@ -99,27 +99,64 @@ describe("crid install", () => {
     }
   });
 
-  it("replaces no other program or service unless it is told to", async () => {
+  it("changes nothing where another program is and nobody can be asked", async () => {
     await put(PROGRAM, "an older program");
-    const refused = await crid([], "install");
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /usr\/local\/bin\/crid differ.*--force/);
+    const { code, stdout, stderr } = await crid([], "install");
+    assert.equal(code, 1);
+    assert.equal(stdout, "");
+    assert.match(stderr, /not installed: \S+usr\/local\/bin\/crid differ.*--yes/);
     assert.equal(await read(PROGRAM), "an older program");
-    const { code, stdout } = await crid([], "install", "--force");
-    assert.equal(code, 0);
-    assert.match(stdout, /^replaced +\/usr\/local\/bin\/crid$/m);
-    assert.equal(await read(PROGRAM), "the built program");
+    await assert.rejects(read(UNIT));
+    await assert.rejects(read("/etc/crio/crio.conf"));
   });
 
-  it("changes nothing the second time, and nothing at all on a dry run", async () => {
-    const dry = await crid([], "install", "--dry-run");
-    assert.equal(dry.code, 0);
-    assert.equal(dry.stdout.match(/^would write/gm)?.length, 7, dry.stdout);
-    await assert.rejects(read(PROGRAM));
+  for (const flag of ["--yes", "-y", "--force"]) {
+    it(`replaces another program and service when told so by ${flag}`, async () => {
+      await put(PROGRAM, "an older program");
+      await put(UNIT, "an older service");
+      const { code, stdout } = await crid([], "install", flag);
+      assert.equal(code, 0);
+      assert.equal(stdout.match(/^replaced {7}\S+\/crid(\.service)?$/gm)?.length, 2, stdout);
+      assert.equal(await read(PROGRAM), "the built program");
+      assert.match(await read(UNIT), /^Type=notify$/m);
+    });
+  }
+
+  it("changes nothing the second time", async () => {
     await crid([], "install");
-    const again = await crid([], "install");
-    assert.equal(again.code, 0);
-    assert.doesNotMatch(again.stdout, /^(written|replaced)/m);
+    const { code, stdout } = await crid([], "install");
+    assert.equal(code, 0);
+    assert.doesNotMatch(stdout, /^(written|replaced)/m);
+  });
+
+  it("only says what it would do on a dry run", async () => {
+    await put(UNIT, "an older service");
+    const { code, stdout } = await crid([], "install", "--dry-run");
+    assert.equal(code, 0);
+    assert.equal(stdout.match(/^would write/gm)?.length, 6, stdout);
+    assert.match(stdout, /^would ask {6}\S+crid\.service$/m);
+    assert.match((await crid([], "install", "--dry-run", "--yes")).stdout, /^would replace/m);
+    await assert.rejects(read(PROGRAM));
+    assert.equal(await read(UNIT), "an older service");
+  });
+
+  it("says what the node still needs, and nothing of what it has", async () => {
+    const some = await crid([], "install");
+    assert.match(some.stdout, /^This node still needs\n {2}- iptables, /m);
+    assert.doesNotMatch(some.stdout, /OCI runtime|CNI plugins/);
+    for (const path of ["/usr/sbin/runc", "/usr/lib/cni/bridge"]) {
+      await Deno.remove(join(root, path));
+    }
+    const none = await crid([], "install");
+    assert.match(none.stdout, /an OCI runtime: crun or runc/);
+    assert.match(none.stdout, /CNI plugins in \/opt\/cni\/bin/);
+    await put("/usr/bin/crun", "");
+    await put("/opt/cni/bin/bridge", "");
+    await put("/usr/sbin/iptables", "");
+    const all = await crid([], "install");
+    assert.equal(all.code, 0);
+    assert.doesNotMatch(all.stdout, /still needs/);
+    assert.match(all.stdout, /systemctl --root=\S+ enable crid$/m);
   });
 
   it("leaves no half-written file when a directory cannot be made", async () => {

@@ -61,15 +61,18 @@ describe("telling systemd how the service is", () => {
   const environment = (socket: string, watchdogMs?: number) => ({ socket, watchdogMs });
   const well = () => Promise.resolve();
 
-  it("says when it serves and when it stops", async () => {
+  it("says when it serves, when it reads its configuration again, and when it stops", async () => {
     const socket = join(directory, "notify");
     await using receiver = new Receiver("UNIX-RECV", socket);
-    await untilSent(socket, "first");
+    await untilSent(socket, "first|");
     using service = new ServiceManager(environment(socket), well);
-    service.ready();
+    service.ready("Serving");
+    service.reloading();
+    service.ready("Serving, in spite\nof all");
     service.stopping();
     await receiver.received("STOPPING=1");
-    assert.equal(receiver.text, "firstREADY=1STOPPING=1");
+    const [one, two] = ["READY=1\nSTATUS=Serving", "READY=1\nSTATUS=Serving, in spite of all"];
+    assert.equal(receiver.text, `first|${one}RELOADING=1${two}STOPPING=1`);
   });
 
   it("reaches an abstract socket", async () => {
@@ -92,7 +95,7 @@ describe("telling systemd how the service is", () => {
       if (asked.filter((each) => each === "ill").length === 2) twiceIll.resolve();
       return Promise.reject(new Error("ill"));
     });
-    service.ready();
+    service.ready("Serving");
     await receiver.received("WATCHDOG=1");
     health = "ill";
     await twiceIll.promise;
@@ -104,7 +107,7 @@ describe("telling systemd how the service is", () => {
 
   it("harms nobody when systemd is not there", () => {
     using service = new ServiceManager(environment(join(directory, "nowhere")), well);
-    service.ready();
+    service.ready("Serving");
     service.stopping();
   });
 });

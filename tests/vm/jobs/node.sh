@@ -1,5 +1,5 @@
 # What jobs share: a registry, crid as an installed service, crictl. Sourced; runs with `set -eu`.
-# MANAGER and RUNTIME come from the host, by the file `env`.
+# MANAGER and RUNTIME come from the host, RESULTS is a directory for what it wants to see.
 
 export PATH="/job/bin:$PATH"
 export DEBIAN_FRONTEND=noninteractive
@@ -28,11 +28,11 @@ finish() {
 
 # What one wants to see of a node that has failed.
 diagnose() {
-    mkdir -p /job/results
-    journalctl --no-pager -b -u crid.service >/job/results/crid.log 2>&1 || true
-    journalctl --no-pager -b -n 2000 >/job/results/journal.log 2>&1 || true
-    systemctl --no-pager list-units --all >/job/results/units 2>&1 || true
-    tail -n 40 /job/results/crid.log
+    since=@$(cat "$RESULTS/begin")
+    journalctl --no-pager -b --since "$since" -u crid.service >"$RESULTS/crid.log" 2>&1 || true
+    journalctl --no-pager -b -n 2000 >"$RESULTS/journal.log" 2>&1 || true
+    systemctl --no-pager list-units --all >"$RESULTS/units" 2>&1 || true
+    tail -n 20 "$RESULTS/crid.log" | cut -c 1-300
 }
 
 # expect WHAT VALUE PATTERN: VALUE is one line or more, PATTERN a regular expression for grep -E. The
@@ -105,7 +105,8 @@ cgroup_of() {
 IMAGE=registry.k8s.io/e2e-test-images/busybox:1.29-2
 
 # run_container NAME LINUX COMMAND: a pod and a container of that name; sets pod, container, pid.
-# LINUX is JSON, the container's part of that name; COMMAND goes to a shell.
+# LINUX is JSON, the container's part of that name; COMMAND goes to a shell. POD_FILTER is for jq, over
+# the pod.
 run_container() {
     case $MANAGER in
         systemd) parent="kubepods-$1.slice" ;;
@@ -114,7 +115,7 @@ run_container() {
     jq -n --arg name "$1" --arg parent "$parent" '{
         metadata: {name: $name, namespace: "vm", uid: $name, attempt: 0},
         log_directory: "/var/log/pods/\($name)", linux: {cgroup_parent: $parent}
-    }' >"/run/pod-$1.json"
+    }' | jq "${POD_FILTER:-.}" >"/run/pod-$1.json"
     jq -n --arg image "$IMAGE" --argjson linux "$2" --arg command "$3" '{
         metadata: {name: "main"}, image: {image: $image}, log_path: "main.log",
         command: ["sh", "-c", $command], linux: $linux

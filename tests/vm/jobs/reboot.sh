@@ -10,7 +10,9 @@ END
 }
 cat >container.json <<END
 {"metadata": {"name": "main"}, "image": {"image": "$IMAGE"}, "log_path": "main.log",
- "command": ["sleep", "3600"], "linux": {}}
+ "command": ["sh", "-c", "trap 'sleep 2; echo \$HOSTNAME >>/out/ended; exit' TERM; while :; do sleep 1; done"],
+ "mounts": [{"container_path": "/out", "host_path": "/var/tmp/reboot"}],
+ "annotations": {"io.kubernetes.pod.terminationGracePeriod": "40"}, "linux": {}}
 END
 
 start_registry
@@ -19,6 +21,9 @@ if [ ! -e rebooted ]; then
     systemctl enable crid
     start_crid
     crictl pull $IMAGE
+    # As long as its pod wants: the scope is stopped before the service, and says so on the way out.
+    mkdir -p /var/tmp/reboot
+    rm -f /var/tmp/reboot/*
     for name in one two; do
         pod_json $name 0 >$name.json
         crictl run container.json $name.json >/dev/null || fail "run"
@@ -28,6 +33,9 @@ if [ ! -e rebooted ]; then
     exit 194
 fi
 
+[ "$MANAGER" != systemd ] ||
+    expect "gives containers the time to end when the node goes down" \
+        "$(wc -l </var/tmp/reboot/ended)" '^2$'
 expect "comes up with the node" "$(systemctl is-active crid)" '^active$'
 expect "reports the old pods as not ready, or not at all" "$(crictl pods -q --state ready | wc -l)" '^0$'
 expect "has nothing running" "$(crictl ps -q | wc -l)" '^0$'

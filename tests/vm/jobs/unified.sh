@@ -1,12 +1,33 @@
-# What only cgroup v2 and AppArmor can show: limits, kills for memory, figures, profiles.
+# What only cgroup v2 can show: limits and their changes, kills for memory, swap, the freezer,
+# pressure, and figures that agree with the kernel's files.
 set -eu
 . /job/jobs/node.sh
 
 start_registry
 install_crid
+printf '[crio.stats]\nincluded_pod_metrics = ["all"]\n' >/etc/crio/crio.conf.d/60-metrics.conf
+if [ ! -e /swap ]; then
+    dd if=/dev/zero of=/swap bs=1M count=128 2>/dev/null
+    mkswap -q /swap
+fi
+swapon /swap 2>/dev/null || true
 start_crid
 crictl pull $IMAGE >/dev/null || fail "pull"
 expect "tells which driver it has" "$(curl_socket /info)" "cgroup_driver\":\"$MANAGER"
+
+in_cgroup() {
+    cat "/sys/fs/cgroup$(cgroup_of "$pid")/$1"
+}
+# A figure of `crictl stats`, by a filter for jq.
+figure() {
+    crictl stats -o json "$container" | jq -rc ".stats[0] | $1"
+}
+# metric NAME: values of a metric of the container that was run last, with their labels.
+metric() {
+    crictl metricsp -o json | jq -rc --arg id "$container" --arg name "$1" '
+        .podMetrics[].containerMetrics[]? | select(.containerId == $id).metrics[]
+        | select(.name == $name) | "\(.value.value) \(.labelValues | join(","))"'
+}
 
 # A process of a container that eats memory: only that dies, and the container goes on.
 greedy='x=$(head -c 100000000 /dev/zero | tr "\\0" a)'
@@ -15,6 +36,7 @@ run_container child '{"resources": {"memory_limit_in_bytes": 33554432}}' "sh -c 
 until_true 60 sh -c "grep -q 'oom_kill [1-9]' /sys/fs/cgroup$(cgroup_of "$pid")/memory.events" ||
     fail "nobody was killed for memory"
 expect "survives a child that is killed for memory" "$(status '{{.status.state}}')" RUNNING
+expect "counts who was killed for memory" "$(metric container_oom_events_total)" '^[1-9]'
 remove_pod
 
 # With memory.oom.group the kubelet wants all of it dead.
@@ -25,58 +47,65 @@ expect "is killed as a whole with memory.oom.group" "$(status '{{.status.reason}
 remove_pod
 expect "leaves no failed scope" "$(systemctl list-units --all --no-legend 'crio-*' | wc -l)" '^0$'
 
+# Memory and swap together are limited: what is more than memory is swap.
+run_container swapping '{"resources": {"memory_limit_in_bytes": 25165824,
+    "memory_swap_limit_in_bytes": 125829120}}' \
+    "x=\$(head -c 20000000 /dev/zero | tr '\\0' a); echo swapped; sleep 3600" || fail "run"
+until_true 120 grep -q swapped /var/log/pods/swapping/main.log || fail "killed in spite of swap"
+expect "gives the rest as swap" "$(in_cgroup memory.swap.max)" '^100663296$'
+expect "swaps" "$(in_cgroup memory.swap.current)" '^[1-9][0-9]{5}'
+expect "tells swap in use" "$(figure .swap.swapUsageBytes.value)" '^[1-9][0-9]{5}'
+expect "has swap among the metrics" "$(metric container_memory_swap)" '^[1-9][0-9]{5}'
+expect "has its limit among the metrics" "$(metric container_spec_memory_swap_limit_bytes)" '^125829120 '
+remove_pod
+run_container unlimited '{"resources": {"memory_limit_in_bytes": 25165824, "memory_swap_limit_in_bytes": -1}}' \
+    "sleep 3600" || fail "run"
+expect "leaves swap unlimited for -1" "$(in_cgroup memory.swap.max)" '^max$'
+remove_pod
+
 run_container limits '{"resources": {"cpu_shares": 1024, "cpuset_cpus": "1", "memory_limit_in_bytes": 67108864,
     "memory_swap_limit_in_bytes": 134217728, "unified": {"pids.max": "77"}}}' \
     "while :; do :; done" || fail "run"
-dir=/sys/fs/cgroup$(cgroup_of "$pid")
-expect "pins to CPUs" "$(cat "$dir/cpuset.cpus")" '^1$'
-expect "gives swap" "$(cat "$dir/memory.swap.max")" '^67108864$'
-expect "limits processes" "$(cat "$dir/pids.max")" '^77$'
+expect "pins to CPUs" "$(in_cgroup cpuset.cpus)" '^1$'
+expect "limits processes" "$(in_cgroup pids.max)" '^77$'
+expect "keeps swap beside memory" "$(in_cgroup memory.swap.max)" '^67108864$'
 crictl update --memory 100663296 --cpu-quota 20000 --cpu-period 100000 "$container" >/dev/null || fail "update"
-expect "changes the memory limit" "$(cat "$dir/memory.max")" '^100663296$'
-expect "changes the CPU limit" "$(cat "$dir/cpu.max")" '^20000 100000$'
+expect "changes the memory limit" "$(in_cgroup memory.max)" '^100663296$'
+expect "lets swap follow memory" "$(in_cgroup memory.swap.max)" '^0$'
+expect "changes the CPU limit" "$(in_cgroup cpu.max)" '^20000 100000$'
+expect "keeps what was not changed" "$(in_cgroup cpuset.cpus)$(in_cgroup pids.max)" '^177$'
+if crictl update --memory 100000 "$container" >/dev/null 2>/run/refused; then
+    fail "takes a limit below what is used"
+fi
+expect "refuses a limit below what is used" "$(cat /run/refused)" 'cannot decrease memory limit to 100000'
 sleep 3
-expect "counts CPU time" "$(crictl stats -o json "$container" | jq -r '.stats[0].cpu.usageCoreNanoSeconds.value')" '^[1-9][0-9]{7}'
-expect "knows pressure of throttled CPU" \
-    "$(crictl stats -o json "$container" | jq -c '.stats[0].cpu.psi // empty')" '[Ss]ome'
-crictl metricsp >/run/metrics 2>/dev/null || fail "metrics"
-expect "has metrics of the container" "$(grep -c container_ /run/metrics)" '^[1-9]'
-kill -9 "$pid" # a busy loop obeys nobody
+expect "counts CPU time" "$(figure .cpu.usageCoreNanoSeconds.value)" '^[1-9][0-9]{7}'
+expect "knows pressure of throttled CPU" "$(figure '.cpu.psi.Some.Total // .cpu.psi.some.total')" '^"?[1-9]'
+expect "has pressure among the metrics" "$(metric container_pressure_cpu_waiting_seconds_total)" '^[0-9]'
+expect "counts throttling" "$(metric container_cpu_cfs_throttled_periods_total)" '^[1-9]'
+expect "has the limits among the metrics" \
+    "$(for name in spec_memory_limit_bytes spec_cpu_quota spec_cpu_period spec_cpu_shares threads_max; do
+        metric "container_$name"
+    done | sed 's/ .*//' | tr '\n' ' ')" '^100663296 20000 100000 1(024|002|015|036) 77 $'
+
+# Frozen, it uses no time, and is reported as running; a stop thaws it.
+curl_socket "/pause/$container" >/dev/null
+expect "freezes" "$(in_cgroup cgroup.events)" '^frozen 1$'
+before=$(in_cgroup cpu.stat | sed -n 's/^usage_usec //p')
+sleep 1
+expect "uses no time while it is frozen" "$(($(in_cgroup cpu.stat | sed -n 's/^usage_usec //p') - before))" '^0$'
+expect "is reported as running" "$(status '{{.status.state}}')" CONTAINER_RUNNING
+curl_socket "/unpause/$container" >/dev/null
+expect "thaws" "$(in_cgroup cgroup.events)" '^frozen 0$'
+curl_socket "/pause/$container" >/dev/null
+crictl stop -t 1 "$container" >/dev/null || fail "stop what is frozen"
+expect "is stopped although it is frozen" "$(status '{{.status.state}} {{.status.exitCode}}')" '^CONTAINER_EXITED 137$'
+remove_pod
+
+run_container killed '{}' "sleep 3600" || fail "run"
+kill -9 "$pid"
 until_true 20 is_exited || fail "not seen to exit"
 expect "knows who was killed by others" "$(status '{{.status.reason}} {{.status.exitCode}}')" '^Error 137$'
 remove_pod
-
-profile() {
-    run_container "$1" "{\"security_context\": {\"apparmor\": $2}}" "sleep 3600" || return 1
-    expect "$1" "$(cat "/proc/$pid/attr/current")" "$3"
-    remove_pod
-}
-profile default-profile '{"profile_type": 0}' '^crio-default \(enforce\)$'
-profile unconfined '{"profile_type": 1}' '^unconfined$'
-printf 'profile mine flags=(attach_disconnected) { file, signal, capability, network, umount, }\n' | apparmor_parser -r -W
-profile localhost-profile '{"profile_type": 2, "localhost_ref": "mine"}' '^mine \(enforce\)$'
-if run_container refused '{"security_context": {"apparmor": {"profile_type": 2, "localhost_ref": "none"}}}' true 2>/run/refused; then
-    fail "takes a profile that is not loaded"
-fi
-expect "refuses a profile that is not loaded" "$(cat /run/refused)" '"?none.* is not loaded'
-crictl rmp --force --all >/dev/null
-apparmor_parser -R /dev/stdin <<END
-profile crio-default { file, }
-END
-profile reloaded-profile '{"profile_type": 0}' '^crio-default \(enforce\)$'
-
-# A crid that answers nobody is killed by systemd's watchdog and started anew.
-main_pid() {
-    systemctl show crid -p MainPID --value
-}
-is_another() {
-    [ "$(main_pid)" != "$stopped" ] && [ "$(main_pid)" != 0 ] && systemctl is-active crid
-}
-run_container watched '{}' "sleep 3600" || fail "run"
-stopped=$(main_pid)
-systemctl kill --kill-whom=main --signal=STOP crid
-until_true 300 is_another || fail "not started anew"
-expect "is started anew when it hangs" "$(systemctl show crid -p NRestarts --value)" '^1$'
-expect "finds its containers again" "$(status '{{.status.state}} {{.info.pid}}')" "^CONTAINER_RUNNING $pid$"
-remove_pod
+swapoff /swap
 finish
