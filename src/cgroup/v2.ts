@@ -59,7 +59,7 @@ export function v2Details(place: string): CgroupDetails | undefined {
   const outer = cpuMax(place);
   const { quota, period } = outer.quota > 0 || inner === undefined ? outer : cpuMax(inner);
   const memoryLimit = readLimit(place, inner, "memory.max");
-  const swap = readKernelFile(`${place}/memory.swap.max`);
+  const swap = swapMax(place, inner);
   return {
     cpuShares: sharesOfWeight(readNumber(`${place}/cpu.weight`)),
     cpuQuota: quota,
@@ -69,15 +69,21 @@ export function v2Details(place: string): CgroupDetails | undefined {
     maxMemoryUsage: readNumber(`${place}/memory.peak`),
     memoryFailCount: readKeyed(`${place}/memory.events`).number("max"),
     memoryReservation: readLimit(place, inner, "memory.low"),
-    memorySwapLimit: swap === undefined || swap.startsWith("max") || memoryLimit === 0
-      ? 0
-      : memoryLimit + limitedNumber(swap),
+    memorySwapLimit: swap === undefined || memoryLimit === 0 ? 0 : memoryLimit + swap,
     // v2 has only the figures with the children.
     ownPageFaults: memory.number("pgfault"),
     ownMajorPageFaults: memory.number("pgmajfault"),
     hugetlb: hugetlb(place),
     io: io(place),
   };
+}
+
+/** The tighter limit of swap, where 0 is one, too; `undefined` where there is none. */
+function swapMax(place: string, inner: string | undefined): number | undefined {
+  const limits = [place, ...inner === undefined ? [] : [inner]]
+    .map((each) => Number.parseInt(readKernelFile(`${each}/memory.swap.max`) ?? "max", 10))
+    .filter((limit) => !Number.isNaN(limit));
+  return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
 /** Pressure stall information; `undefined` when the cgroup is gone. */

@@ -46,12 +46,14 @@ describe("figures of a v2 cgroup", () => {
       "pod/crun/cpu.stat": "usage_usec 1\nuser_usec 1\nsystem_usec 0\nnr_periods 0\n",
       "pod/crun/cpu.max": "max 100000\n",
       "pod/crun/memory.max": "max\n",
+      "pod/crun/memory.swap.max": "max\n",
       "pod/crun/memory.current": "10\n",
       "pod/crun/pids.max": "max\n",
       "pod/crun/container/cgroup.procs": "",
       "pod/crun/container/cpu.stat": "usage_usec 1\nnr_periods 8\nnr_throttled 2\n",
       "pod/crun/container/cpu.max": "5000 10000\n",
       "pod/crun/container/memory.max": "1048576\n",
+      "pod/crun/container/memory.swap.max": "0\n",
       "pod/crun/container/pids.max": "64\n",
     });
   });
@@ -117,6 +119,7 @@ describe("figures of a v2 cgroup", () => {
     const details = await driver.details("/pod/crun");
     assert.equal(details?.cpuQuota, 5_000);
     assert.equal(details?.cpuPeriod, 10_000);
+    assert.equal(details?.memorySwapLimit, 1_048_576);
   });
 
   it("tell the pressure, exactly also beyond 2^53, and nothing for what has none", async () => {
