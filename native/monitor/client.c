@@ -173,7 +173,11 @@ static void receive_packet(struct monitor *monitor, struct client *client) {
         return;
     }
     char *packet = malloc((size_t)size);
-    if (packet == NULL) return;
+    if (packet == NULL) {
+        say(SAY_WARNING, "no memory for an attach client's packet of %zd bytes", size);
+        lose(monitor, client);
+        return;
+    }
     size = recv(client->source.fd, packet, (size_t)size, MSG_DONTWAIT);
     if (size > 0) write_input(monitor, packet, (size_t)size);
     else free(packet);

@@ -42,11 +42,10 @@ static void input_ready(struct monitor *monitor, struct source *source, uint32_t
     if (monitor->input.packet != NULL) write_more(monitor);
 }
 
-int open_input(struct monitor *monitor, int fd) {
+void open_input(struct monitor *monitor, int fd) {
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     /* Parked: there is nothing to wait for until a packet does not fit. */
     monitor->input.source = (struct source){.fd = fd, .ready = input_ready};
-    return 0;
 }
 
 bool input_is_busy(const struct input *input) {

@@ -14,7 +14,8 @@ struct input {
     bool close_after;
 };
 
-int open_input(struct monitor *monitor, int fd);
+/* Takes over `fd`, which becomes non-blocking. */
+void open_input(struct monitor *monitor, int fd);
 /* True while a packet is under way; clients are not read meanwhile. */
 bool input_is_busy(const struct input *input);
 /* Takes over `packet`. */

@@ -1,17 +1,23 @@
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../base/cleanup.h"
+#include "clock.h"
 #include "process.h"
 
 /* A process in its turn can fork while it is looked at; stopped ones cannot. Rounds bound a fork bomb. */
 enum { TREE_MAX = 4096, ROUNDS_MAX = 16 };
+
+/* How long those that were killed may take to die, all together. */
+enum { DYING_MS = 2000 };
 
 struct tree {
     pid_t root;
@@ -61,15 +67,26 @@ static size_t grow(struct tree *tree) {
     return tree->count - before;
 }
 
+/* A killed process is not gone at once, and whoever hears of the end relies on that all are. */
+static void wait_for_end(pid_t pid, int64_t deadline) {
+    _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    int64_t left = deadline - now_ms();
+    if (fd >= 0 && left > 0) poll(&ended, 1, (int)left);
+}
+
 void kill_tree(const struct process *process) {
+    if (process->pid <= 0 || process->ended) return;
     _cleanup_free_ struct tree *tree = calloc(1, sizeof *tree);
-    if (tree != NULL && process->pid > 0 && !process->ended) {
+    if (tree != NULL) {
         signal_process(process, SIGSTOP);
         tree->root = process->pid;
         tree->pids[tree->count++] = process->pid;
         for (int round = 0; round < ROUNDS_MAX && grow(tree) > 0; round++) continue;
         for (size_t i = 1; i < tree->count; i++) kill(tree->pids[i], SIGKILL);
     }
-    if (process->pid > 0) kill(-process->pid, SIGKILL);
+    kill(-process->pid, SIGKILL);
     signal_process(process, SIGKILL);
+    int64_t deadline = now_ms() + DYING_MS;
+    for (size_t i = 1; tree != NULL && i < tree->count; i++) wait_for_end(tree->pids[i], deadline);
 }

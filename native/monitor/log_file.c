@@ -6,12 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "newline.h"
+#include "bytes.h"
 
 enum {
-    PREFIX_SIZE = 43,                 /* stamp, blank, stream, blank */
-    HEAD_SIZE = PREFIX_SIZE + 2,      /* and tag, blank */
-    COPY_SHORT_MAX = 512,             /* from here on memcpy is faster */
+    PREFIX_SIZE = 43,            /* stamp, blank, stream, blank */
+    HEAD_SIZE = PREFIX_SIZE + 2, /* and tag, blank */
 };
 
 int open_log_file(struct log_file *file, const char *path, const struct options *options,
@@ -26,6 +25,7 @@ int open_log_file(struct log_file *file, const char *path, const struct options 
     file->size = status.st_size;
     file->size_max = options->log_size_max > 0 ? options->log_size_max : 0;
     file->total_max = options->log_global_size_max > 0 ? options->log_global_size_max : 0;
+    file->limited = file->size_max > 0 || file->total_max > 0;
     file->rotate = options->log_rotate;
     file->files_max = options->log_max_files;
     return 0;
@@ -50,8 +50,10 @@ static void flush(struct log_file *file) {
     file->used = 0;
 }
 
-/* Makes room for a line of `size` bytes; false when the total limit allows no more. */
-static bool prepare(struct log_file *file, size_t size) {
+/*
+ * Makes room for a line of `size` bytes, within the limits; false when the total limit allows no more.
+ */
+static bool make_room(struct log_file *file, size_t size) {
     if (file->total_max > 0 && file->total >= file->total_max) return false;
     file->total += (int64_t)size;
     int64_t present = file->size + (int64_t)file->used;
@@ -66,15 +68,20 @@ static bool prepare(struct log_file *file, size_t size) {
     return true;
 }
 
+/* There are no limits to look at, no torn line to end, and room in the buffer. */
+static inline bool has_room(const struct log_file *file, size_t size) {
+    return !file->limited && !file->torn && file->used + size <= LOG_BUFFER_SIZE;
+}
+
 static inline void append_line(struct log_file *file, const char *head, const char *data,
                                size_t size) {
-    if (!prepare(file, HEAD_SIZE + size + 1)) return;
+    size_t whole = HEAD_SIZE + size + 1;
+    if (!has_room(file, whole) && !make_room(file, whole)) return;
     char *into = file->buffer + file->used;
     __builtin_memcpy(into, head, 48);
-    if (size <= COPY_SHORT_MAX) copy_short(into + HEAD_SIZE, data, size);
-    else memcpy(into + HEAD_SIZE, data, size);
-    into[HEAD_SIZE + size] = '\n';
-    file->used += HEAD_SIZE + size + 1;
+    copy_fast(into + HEAD_SIZE, data, size);
+    into[whole - 1] = '\n';
+    file->used += whole;
 }
 
 /* A line of any length: pieces, and what is left. */
@@ -98,11 +105,11 @@ void write_log_file(struct log_file *file, enum stream stream, const char *data,
     char head[48] = {0};
     write_head(file, stream, head);
     size_t start = 0;
-    for (size_t block = 0; block < size; block += 16) {
-        uint32_t bits = newlines_in_16(data + block);
-        if (size - block < 16) bits &= (1u << (size - block)) - 1;
+    for (size_t block = 0; block < size; block += 64) {
+        uint64_t bits = newlines_in_64(data + block);
+        if (size - block < 64) bits &= ((uint64_t)1 << (size - block)) - 1;
         for (; bits != 0; bits &= bits - 1) {
-            size_t end = block + (size_t)__builtin_ctz(bits);
+            size_t end = block + (size_t)__builtin_ctzll(bits);
             if (end - start <= PIECE_SIZE) append_line(file, head, data + start, end - start);
             else append_pieces(file, head, data + start, end - start, 'F');
             start = end + 1;

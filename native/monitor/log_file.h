@@ -13,13 +13,15 @@
 enum stream { STREAM_STDOUT = 2, STREAM_STDERR = 3 };
 
 enum {
-    /* What one read brings at most: the size of a pipe. */
-    READ_SIZE = 65536,
+    /* What a pipe holds, unless it is made larger. */
+    PIPE_SIZE = 65536,
+    /* What one read brings at most. */
+    READ_SIZE = 131072,
     /* Longer lines are logged in pieces; what log shippers expect of Docker and containerd. */
     PIECE_SIZE = 16384,
     /* Whoever formats lines may read and write this much past the end of a buffer. */
     BUFFER_SLACK = 64,
-    LOG_BUFFER_SIZE = 131072,
+    LOG_BUFFER_SIZE = 262144,
 };
 
 struct log_file {
@@ -29,6 +31,7 @@ struct log_file {
     int64_t total;      /* bytes written in all */
     int64_t size_max;   /* 0: none */
     int64_t total_max;  /* 0: none */
+    bool limited;       /* by either of them */
     int64_t retry_size; /* after a failed reopen: not again before this size */
     bool rotate;
     int files_max;

@@ -77,12 +77,22 @@ void renew_log_file(struct log_file *file) {
     else if (replace(file) < 0) keep_old(file, "renew");
 }
 
+/*
+ * Nobody has renamed the file: its content stays, or what somebody else has left of it. The same length
+ * again is an event to watchers.
+ */
+static int touch(struct log_file *file) {
+    struct stat status;
+    if (fstat(file->fd, &status) < 0 || ftruncate(file->fd, status.st_size) < 0) return -1;
+    file->size = status.st_size;
+    return 0;
+}
+
 void reopen_log_file(struct log_file *file) {
     if (is_at_path(file) && file->rotate) {
         renew_log_file(file);
     } else if (is_at_path(file)) {
-        /* Nobody has renamed it: its content stays. The same length again is an event to watchers. */
-        if (ftruncate(file->fd, file->size) < 0) keep_old(file, "reopen");
+        if (touch(file) < 0) keep_old(file, "reopen");
     } else if (replace(file) < 0) {
         keep_old(file, "reopen");
     }

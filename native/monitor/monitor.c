@@ -245,6 +245,7 @@ int main(int argc, char **argv) {
     static struct monitor monitor PAGE_ALIGNED;
     struct failure failure;
     umask(0022);
+    hold_standard_streams();
     begin(&monitor);
     if (parse_monitor_options(argc, argv, &monitor.options, &failure) < 0) {
         fprintf(stderr, "[conmon:e]: option parsing failed: %s\n", failure.text);

@@ -94,7 +94,10 @@ static int find_directory(struct oom *oom, pid_t pid) {
 static void check_events(struct monitor *monitor) {
     struct oom *oom = &monitor->oom;
     char text[FILE_MAX];
-    if (read_cgroup_file(oom, "memory.events", text) < 0) return;
+    if (read_cgroup_file(oom, "memory.events", text) < 0) {
+        say(SAY_DEBUG, "Cgroup appears to have been removed: %s", strerror(errno));
+        return;
+    }
     uint64_t count = counter(text, "oom") + counter(text, "oom_kill");
     if (count > oom->seen) record(monitor);
     oom->seen = count;

@@ -6,12 +6,15 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "clock.h"
 #include "monitor.h"
-#include "newline.h"
 
 /* How long the rest of a line is waited for before what is there is logged as a piece. */
 enum { HOLD_MS = 10 };
+
+/* What a container's pipe is made to hold that turned out to be too small; the kernel's own is 64 kB. */
+enum { LARGE_PIPE_SIZE = 512 * 1024 };
 
 /* One more than the place of the last newline, 0 when there is none. */
 static size_t after_last_newline(const char *data, size_t size) {
@@ -58,12 +61,22 @@ static void pass_on(struct monitor *monitor, struct output *output, size_t fresh
     log_lines(monitor, output, fresh);
 }
 
+/*
+ * A container that fills its pipe would wait while its lines are formatted and written. What the kernel
+ * does not allow, as for a terminal, stays as it is.
+ */
+static void widen(struct output *output) {
+    output->wide = true;
+    fcntl(output->source.fd, F_SETPIPE_SZ, LARGE_PIPE_SIZE);
+}
+
 /* Returns whether more may be there at once. */
 static bool read_output(struct monitor *monitor, struct output *output) {
     ssize_t size;
     do {
         size = read(output->source.fd, output->buffer + output->held, READ_SIZE);
     } while (size < 0 && errno == EINTR);
+    if (size >= PIPE_SIZE && !output->wide) widen(output);
     if (size > 0) {
         pass_on(monitor, output, (size_t)size);
         return true;

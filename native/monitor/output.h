@@ -15,6 +15,7 @@ struct output {
     enum stream stream;
     bool overheard;     /* the runtime may be speaking: its last words are remembered */
     bool kept_back;     /* and not passed on, unless they are more than an error would be */
+    bool wide;          /* its pipe was made larger */
     size_t held;        /* bytes in `buffer` that are not logged yet */
     int64_t held_until; /* ms; then an unfinished line is logged as a piece */
     char *buffer;       /* OUTPUT_BUFFER_SIZE */

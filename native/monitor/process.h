@@ -33,6 +33,6 @@ bool find_reaped(const struct reaped *reaped, pid_t pid, int *status);
 
 /*
  * Kills a process, its process group, its session and all descendants, also those with a session of
- * their own.
+ * their own; then waits for the descendants' ends, which nobody else reports.
  */
 void kill_tree(const struct process *process);

@@ -15,6 +15,13 @@
 #define OOM_SCORE "/proc/self/oom_score_adj"
 enum { OOM_SCORE_NEVER = -1000 };
 
+void hold_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        /* The lowest that is free is this one. */
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return;
+    }
+}
+
 void wait_for_start(int fd) {
     char buffer[128];
     while (read(fd, buffer, sizeof buffer) < 0 && errno == EINTR) continue;

@@ -5,6 +5,8 @@
 
 #include "../base/failure.h"
 
+/* Keeps the numbers of streams that the caller has closed from becoming the log's or a socket's. */
+void hold_standard_streams(void);
 /* Blocks until the caller lets it go on: any bytes, or the end of the pipe. */
 void wait_for_start(int fd);
 /* Keeps the kernel from choosing the monitor when memory is short. Returns the score it had. */

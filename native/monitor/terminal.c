@@ -93,7 +93,10 @@ static void listener_ready(struct monitor *monitor, struct source *source, uint3
     if (fd < 0) return;
     struct terminal *terminal = &monitor->terminal;
     terminal->connection = (struct source){.fd = fd, .ready = connection_ready};
-    if (watch(monitor->loop, &terminal->connection, EPOLLIN) < 0) close(fd);
+    if (watch(monitor->loop, &terminal->connection, EPOLLIN) < 0) {
+        say(SAY_ERROR, "unable to watch the console socket: %s", strerror(errno));
+        drop(monitor->loop, &terminal->connection);
+    }
     close_console_socket(monitor);
 }
 

@@ -55,10 +55,11 @@ void signals_ready(struct monitor *monitor, struct source *source, uint32_t even
 
 void timeout_ready(struct monitor *monitor, struct source *source, uint32_t events) {
     (void)events;
+    drop(monitor->loop, source);
+    if (monitor->container.ended) return;
     monitor->timed_out = true;
     monitor->give_up_at = now_ms() + DYING_MS;
     kill_tree(&monitor->container);
-    drop(monitor->loop, source);
 }
 
 bool is_given_up(const struct monitor *monitor) {

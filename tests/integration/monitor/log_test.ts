@@ -215,6 +215,31 @@ describe("the monitor's log", () => {
       assert.deepEqual(shape(await container.log()), ["stdout F kept"]);
     });
 
+    it("stays as somebody else has cut it on reopen", async () => {
+      await using container = await make("echo gone; read x; echo $x", ["--stdin"]);
+      await container.start();
+      await container.logged("gone");
+      await Deno.truncate(container.path("log"));
+      await container.control("2 0 0\n");
+      await container.writeStdin("kept\n");
+      await container.end();
+      assert.deepEqual(shape(await container.log()), ["stdout F kept"]);
+    });
+
+    it("is the log although its caller has closed the standard streams", async () => {
+      const options = { stage, monitor: "ours", runtime: "crun", script: "echo said" } as const;
+      await using container = await prepareContainer(options);
+      const through = container.path("closed.sh");
+      const script = `#!/bin/sh\nexec ${container.program} "$@" <&- >&- 2>&-\n`;
+      await Deno.writeTextFile(through, script, { mode: 0o755 });
+      await using bare = container.through(through);
+      bare.launch(options);
+      await bare.created();
+      await bare.start();
+      assert.equal(await bare.end(), "0");
+      assert.deepEqual(shape(await bare.log()), ["stdout F said"]);
+    });
+
     it("stays in the old file when the new one cannot be made", async () => {
       await using container = await make("read x; echo $x; exit 3", ["--stdin"]);
       await container.start();
