@@ -35,3 +35,8 @@ int open_null_device(void) {
     int fd = open_own();
     return fd >= 0 ? fd : open("/dev/null", O_RDWR | O_CLOEXEC);
 }
+
+int take_null_input(void) {
+    _cleanup_close_ int null = open_null_device();
+    return null < 0 ? -1 : dup2(null, STDIN_FILENO);
+}

@@ -1,8 +1,9 @@
 /*
- * session [-u] [-a CPU] -w PIDFILE [-t DIRECTORY] -- PROGRAM [ARGUMENT...]
+ * session [-u] [-n] [-a CPU] -w PIDFILE [-t DIRECTORY] -- PROGRAM [ARGUMENT...]
  *
  * Runs a detaching OCI runtime that starts a command on our stdin, stdout and stderr, and ends as the
- * command does; SIGTERM kills it. When the runtime fails, PIDFILE is gone and we end as it does.
+ * command does; SIGTERM kills it. When the runtime fails, PIDFILE is gone and we end as it does. With
+ * -n the command has no input.
  *
  * With -t the command gets a terminal: the runtime hands it over on a socket in DIRECTORY, whose path
  * takes the place of the argument "{console}". Our stdin is frames then (see session.h), its end and
@@ -39,9 +40,10 @@ struct session {
 
 static int parse(int argc, char **argv, struct session_request *request, struct failure *failure) {
     int option;
-    while ((option = getopt(argc, argv, "+a:t:uw:")) != -1) {
+    while ((option = getopt(argc, argv, "+a:nt:uw:")) != -1) {
         if (option == 't') request->console = optarg;
         else if (option == 'u') request->hide_unified = true;
+        else if (option == 'n') request->no_input = true;
         else if (option == 'w') request->pid_file = optarg;
         else if (option != 'a') return fail(failure, 0, "unknown option");
         else if (parse_cpu(optarg, &request->cpu, failure) < 0) return -1;
@@ -52,22 +54,21 @@ static int parse(int argc, char **argv, struct session_request *request, struct 
     return 0;
 }
 
-/* With a terminal the runtime has no use for our stdin and stdout; it must not hold them either. */
-static int keep_streams(void) {
-    int null = open_null_device();
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0) return -1;
-    return dup2(STDERR_FILENO, STDOUT_FILENO);
+/*
+ * The program's streams. With a terminal it has no use for our stdin and stdout; it must not hold them
+ * either.
+ */
+static int set_streams(const struct session_request *request) {
+    bool has_terminal = request->console != NULL;
+    if ((has_terminal || request->no_input) && take_null_input() < 0) return -1;
+    return has_terminal ? dup2(STDERR_FILENO, STDOUT_FILENO) : 0;
 }
 
 static pid_t run_program(const struct session *session, const sigset_t *mask) {
     pid_t pid = fork();
     if (pid != 0) return pid;
-    setpgid(0, 0);
-    sigprocmask(SIG_SETMASK, mask, NULL);
-    if (session->request.console != NULL && keep_streams() < 0) _exit(126);
-    char **program = session->request.program;
-    execvp(program[0], program);
-    _exit(errno == ENOENT ? 127 : 126);
+    if (set_streams(&session->request) < 0) end_child("prepare the streams");
+    become_program(session->request.program, mask);
 }
 
 static int take_terminal(struct session *session, struct failure *failure) {

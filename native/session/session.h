@@ -9,6 +9,7 @@
 
 struct session_request {
     bool hide_unified;      /* -u: no /sys/fs/cgroup/unified for the program */
+    bool no_input;          /* -n: the command's stdin is a null device, not ours */
     const char *pid_file;   /* -w: where the program says which process it has left behind */
     const char *console;    /* -t: directory for the socket that the terminal arrives on */
     int cpu;                /* -a: the one that the program and the command run on */

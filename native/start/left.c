@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -47,6 +49,19 @@ int adopt_orphans(sigset_t *before, struct failure *failure) {
     sigprocmask(SIG_BLOCK, &mask, before);
     int children = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     return children >= 0 ? children : fail(failure, errno, "make a signalfd");
+}
+
+_Noreturn void end_child(const char *doing) {
+    int error = errno;
+    dprintf(STDERR_FILENO, "%s: %s\n", doing, strerror(error));
+    _exit(error == ENOENT ? 127 : 126);
+}
+
+_Noreturn void become_program(char **program, const sigset_t *before) {
+    setpgid(0, 0);
+    sigprocmask(SIG_SETMASK, before, NULL);
+    execvp(program[0], program);
+    end_child(program[0]);
 }
 
 int reap_left(struct left_process *left, const char *pid_file, int *result,

@@ -28,6 +28,15 @@ struct left_process {
 int adopt_orphans(sigset_t *before, struct failure *failure);
 
 /*
+ * In the forked child: becomes the program, in a group of its own and with the signals that
+ * adopt_orphans() has changed. When there is no such program it ends with 127.
+ */
+_Noreturn void become_program(char **program, const sigset_t *before);
+
+/* In the forked child, after a failure: says which, by errno, and ends. */
+_Noreturn void end_child(const char *doing);
+
+/*
  * Reaps all that has ended. 1: the end, with `*result` set to an exit status; 0: go on waiting;
  * -1: failed. The program names the process in `pid_file`, which is removed if it was not started.
  */

@@ -13,12 +13,8 @@
 static pid_t run_program(char **program, const sigset_t *mask) {
     pid_t pid = fork();
     if (pid != 0) return pid;
-    setpgid(0, 0);
-    sigprocmask(SIG_SETMASK, mask, NULL);
-    int null = open_null_device();
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0) _exit(126);
-    execvp(program[0], program);
-    _exit(errno == ENOENT ? 127 : 126);
+    if (take_null_input() < 0) end_child("open a null device");
+    become_program(program, mask);
 }
 
 int run_and_wait(const struct start_request *request, struct failure *failure) {
@@ -30,7 +26,7 @@ int run_and_wait(const struct start_request *request, struct failure *failure) {
     setpgid(left.program, left.program); /* whichever of the two comes first */
 
     struct pollfd fds[] = {{.fd = children, .events = POLLIN}, {.fd = STDIN_FILENO}};
-    bool placed = false;
+    bool placed = false, killing = false;
     for (;;) {
         int result;
         int end = reap_left(&left, request->pid_file, &result, failure);
@@ -38,11 +34,14 @@ int run_and_wait(const struct start_request *request, struct failure *failure) {
             if (request->cgroup != NULL) join_cgroup(request->cgroup, left.process);
             pin_to_cpu(left.process, request->cpu);
             placed = true;
+            /* The starter has gone while it was not known yet. */
+            if (killing) kill_left(&left);
         }
         if (end != 0) return end > 0 ? result : -1;
         if (poll(fds, 2, -1) < 0 && errno != EINTR) return fail(failure, errno, "poll");
         if (fds[1].revents & (POLLHUP | POLLERR)) {
             kill_left(&left);
+            killing = true;
             fds[1].fd = -1; /* now only the end is waited for */
         }
         struct signalfd_siginfo info;

@@ -39,7 +39,7 @@ interface Files {
 
 /** No fourth descriptor: it would make starting a fork of this process with all its page tables. */
 function start(request: ExecStreamRequest, files: Files): ChildProcess {
-  const { handler, bundle, id, tty } = request;
+  const { handler, bundle, id, tty, stdin } = request;
   const command = runtimeCommand({ ...handler, hideUnified: false }, [
     "exec",
     "--detach",
@@ -48,12 +48,17 @@ function start(request: ExecStreamRequest, files: Files): ChildProcess {
     ...(tty ? ["--console-socket", "{console}"] : []),
     id,
   ]);
-  const flags = [...execFlags(request), ...(tty ? ["-t", bundle] : [])];
+  const flags = [
+    ...execFlags(request),
+    ...(tty ? ["-t", bundle] : []),
+    // A pipe at its end would not do for no input: programs such as ripgrep search a pipe.
+    ...(stdin ? [] : ["-n"]),
+  ];
   return spawn(handler.native, ["session", ...flags, "-w", files.pid, "--", ...command], {
     env: execEnvironment(request),
-    // Also those that nobody wants: the runtime gives its streams to the container's user, and what is
-    // ignored would be the host's /dev/null.
-    stdio: ["pipe", "pipe", "pipe"],
+    // Outputs that nobody wants, too: the runtime gives its streams to the container's user, and what
+    // is ignored would be the host's /dev/null. A terminal gets its sizes through stdin.
+    stdio: [stdin || tty ? "pipe" : "ignore", "pipe", "pipe"],
   });
 }
 
@@ -72,16 +77,14 @@ class Command implements CommandStreams {
     const ended = exit(child, handler.native);
     this.#child = child;
     this.#gate = new StartGate(files.pid, ended);
-    const input = child.stdin!;
+    const input = child.stdin;
     const stdout = outputPipe(child.stdout!);
     const stderr = outputPipe(child.stderr!, this.#gate);
     this.#outputs = [stdout, stderr];
-    this.#terminal = tty ? new TerminalInput(input) : undefined;
+    this.#terminal = tty ? new TerminalInput(input!) : undefined;
     // A command may end without reading its input.
-    input.on("error", () => {});
-    if (request.stdin) this.stdin = this.#terminal ?? input;
-    // The end of a terminal's input would hang it up.
-    else if (!tty) input.end();
+    input?.on("error", () => {});
+    if (request.stdin) this.stdin = this.#terminal ?? input!;
     this.stdout = wanted(stdout, request.stdout);
     this.stderr = wanted(stderr, request.stderr && !tty);
     this.ended = this.#end(id, ended).finally(() => removeIfThere(files.spec, files.pid));

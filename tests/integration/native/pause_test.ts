@@ -1,9 +1,9 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
+import { helperProgram } from "./helpers.ts";
 import { run } from "../../../src/linux/mod.ts";
 
-const program = await buildNative(HELPERS);
+const program = await helperProgram();
 
 /** Runs a shell script as PID 2 of a PID namespace whose PID 1 is pause. */
 async function besidePause(script: string): Promise<{ code: number; out: string }> {

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
+import { helperProgram } from "./helpers.ts";
 import { run } from "../../../src/linux/mod.ts";
 
-const program = await buildNative(HELPERS);
+const program = await helperProgram();
 const text = new TextDecoder();
 
 async function pinns(...args: string[]): Promise<{ code: number; stderr: string }> {

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import process from "node:process";
 import { join } from "@std/path";
 import { after, before, describe, it } from "@std/testing/bdd";
-import { buildNative, HELPERS } from "../../../scripts/build/native.ts";
+import { helperProgram } from "./helpers.ts";
 import { exit, PidFd, run } from "../../../src/linux/mod.ts";
 
 describe("the native starter", () => {
   let native: string;
   let directory: string;
   before(async () => {
-    native = await buildNative(HELPERS);
+    native = await helperProgram();
     directory = await Deno.makeTempDir();
   });
   after(() => Deno.remove(directory, { recursive: true }));
@@ -37,8 +38,8 @@ describe("the native starter", () => {
     const { code, stdout } = await run("sh", ["-c", script, "sh", native]);
     assert.equal(code, 0);
     const pid = Number(new TextDecoder().decode(stdout));
-    using process = PidFd.open(pid);
-    await process?.exited(AbortSignal.timeout(5_000));
+    using started = PidFd.open(pid);
+    await started?.exited(AbortSignal.timeout(5_000));
   });
 
   it("tells a missing program from one that cannot be executed", async () => {
@@ -65,16 +66,37 @@ describe("the native starter", () => {
     assert.match(stderr, /no process id in/);
   });
 
+  const hasContent = async (path: string) => {
+    while (await Deno.stat(path).then(({ size }) => size === 0, () => true)) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+
   it("kills the process when its own starter is gone", async () => {
     const pidFile = join(directory, "pid-of-orphan");
     const child = spawn(native, ["start", ...leaving(pidFile, "sleep 77201")], {
       stdio: ["pipe", "ignore", "ignore"],
     });
     const ended = exit(child, native);
-    while (await Deno.stat(pidFile).then(({ size }) => size === 0, () => true)) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await hasContent(pidFile);
     child.stdin.end();
+    assert.equal((await ended).code, 137);
+  });
+
+  it("kills the process when its own starter goes just as the program ends", async () => {
+    const pidFile = join(directory, "pid-of-both");
+    // Stopped meanwhile, so that both events are there when it looks.
+    const script = `kill -STOP $PPID; setsid sleep 77203 & echo $! > ${pidFile}`;
+    const child = spawn(native, ["start", "-w", pidFile, "--", "sh", "-c", script], {
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    const ended = exit(child, native);
+    await hasContent(pidFile);
+    const closed = new Promise((resolve) => child.stdin.once("close", resolve));
+    child.stdin.destroy();
+    await closed;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    process.kill(child.pid!, "SIGCONT");
     assert.equal((await ended).code, 137);
   });
 

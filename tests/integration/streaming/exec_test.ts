@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { connect } from "node:net";
 import { after, before, describe, it } from "@std/testing/bdd";
+import { SpdyClient } from "../../harness/spdy_client.ts";
 import {
   ALL,
   eventually,
@@ -64,14 +66,18 @@ for (const runtime of ["runc", "crun"] as const) {
       client.connection.close();
     });
 
-    it("has an input that is at its end when there is none, and leaves the host's /dev/null alone", async () => {
+    it("has a null device of its own when there is no input, and leaves the host's alone", async () => {
       const owner = async () => {
         const { uid, gid } = await Deno.stat("/dev/null");
         return `${uid}:${gid}`;
       };
       const before = await owner();
-      const client = await node.shell(id, "cat; echo end; exec sleep 0.2", ["stdout"]);
-      assert.equal(await client.stdout!.text(), "end\n");
+      const script = "ls -lL /proc/self/fd/0; readlink /proc/self/fd/0; cat; echo end; sleep 0.2";
+      const client = await node.shell(id, script, ["stdout"]);
+      assert.match(
+        await client.stdout!.text(),
+        /^crw-rw-rw- .* 1, +3 .*\n\/dev\/null\nend\n$/,
+      );
       client.connection.close();
       const terminal = await node.shell(id, "sleep 0.2", TERMINAL);
       await terminal.error.all();
@@ -198,16 +204,38 @@ for (const runtime of ["runc", "crun"] as const) {
     });
 
     it("goes on with the next session when a client vanishes, at whatever stage", async () => {
-      for (const types of [[], OUTPUTS, TERMINAL] as const) {
-        for (let round = 0; round < 3; round++) {
-          const { connection } = await node.shell(id, "sleep 0.1", types.length ? types : OUTPUTS);
-          connection.close();
+      const offer = async () => {
+        const request = { containerId: id, cmd: ["sleep", "0.1"], stdin: true, stdout: true };
+        return new URL((await node.crid.client.runtime.exec(request)).url);
+      };
+      const saysOnly = async (text: string) => {
+        const { hostname, port } = await offer();
+        const socket = connect({ host: hostname, port: Number(port) });
+        await new Promise((resolve) => socket.write(text, resolve));
+        socket.destroy();
+      };
+      for (let round = 0; round < 3; round++) {
+        await saysOnly("");
+        await saysOnly("POST /exec/");
+        const upgraded = await SpdyClient.connect((await offer()).href, ["v4.channel.k8s.io"]);
+        upgraded.close();
+        const opening = await SpdyClient.connect((await offer()).href, ["v4.channel.k8s.io"]);
+        opening.open({ streamtype: "error" });
+        opening.close();
+        for (const types of [OUTPUTS, TERMINAL]) {
+          const opened = await node.shell(id, "sleep 0.1", types);
+          opened.connection.close();
+        }
+        for (const types of [ALL, TERMINAL]) {
+          const busy = await node.shell(id, "cat; sleep 0.1", types);
+          await busy.stdin!.write("x\n".repeat(50_000));
+          busy.connection.close();
         }
       }
       const client = await node.shell(id, "true", OUTPUTS);
       assert.match(await client.error.text(), /Success/);
       client.connection.close();
-      await until(node, id, "ps | grep -c 'sleep 0.[1]'", "0");
+      await until(node, id, "ps | grep -c -e 'sleep 0.[1]' -e '[c]at$'", "0");
     });
 
     it("leaves no files", async () => {
