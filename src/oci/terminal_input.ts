@@ -13,6 +13,8 @@ const SIZE = "s".charCodeAt(0);
  */
 export class TerminalInput extends Writable {
   readonly #pipe: Writable;
+  /** The size that the pipe had no room for yet. */
+  #latest: TerminalSize | undefined;
 
   /** @param pipe The session's stdin. */
   constructor(pipe: Writable) {
@@ -23,17 +25,29 @@ export class TerminalInput extends Writable {
     pipe.once("close", () => this.destroy());
   }
 
-  /** Sends a size; one of a flood that does not fit is dropped. */
-  resize({ width, height }: TerminalSize): void {
-    if (this.#pipe.destroyed || this.#pipe.writableNeedDrain) return;
-    this.#pipe.write(frame(SIZE, Buffer.from(`${width} ${height}`)));
+  /** Sends a size; of a flood that does not fit only the last. */
+  resize(size: TerminalSize): void {
+    const waits = this.#latest !== undefined;
+    this.#latest = size;
+    if (!waits) this.#sendSize();
+  }
+
+  #sendSize(): void {
+    if (this.#pipe.writableNeedDrain) {
+      this.#pipe.once("drain", () => this.#sendSize());
+      return;
+    }
+    const { width, height } = this.#latest!;
+    this.#latest = undefined;
+    if (!this.#pipe.destroyed) this.#pipe.write(frame(SIZE, Buffer.from(`${width} ${height}`)));
   }
 
   override _write(data: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    for (let at = 0; at < data.length; at += MAX_FRAME) {
-      const last = at + MAX_FRAME >= data.length;
-      this.#pipe.write(frame(INPUT, data.subarray(at, at + MAX_FRAME)), last ? done : undefined);
+    let at = 0;
+    for (; at + MAX_FRAME < data.length; at += MAX_FRAME) {
+      this.#pipe.write(frame(INPUT, data.subarray(at, at + MAX_FRAME)));
     }
+    this.#pipe.write(frame(INPUT, data.subarray(at)), done);
   }
 }
 
