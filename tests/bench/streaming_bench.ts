@@ -120,6 +120,11 @@ async function execTrue(bed: Bed, types: Types = ["stdout", "stderr"]): Promise<
   if (!status.includes("Success")) throw new Error(status);
 }
 
+async function execSyncTrue({ crid, id }: Bed): Promise<void> {
+  const { exitCode } = await crid.client.runtime.execSync({ containerId: id, cmd: ["true"] });
+  if (exitCode !== 0) throw new Error(`true ended with ${exitCode}`);
+}
+
 async function bareTrue({ bare: [program, ...args], id }: Bed): Promise<void> {
   const child = spawn(program!, [...args, id, "true"], { stdio: ["pipe", "pipe", "pipe"] });
   child.stdin!.end();
@@ -265,11 +270,15 @@ async function at100(work: () => Promise<unknown>): Promise<void> {
 async function bench(): Promise<void> {
   await using bed = await makeBed();
   // The first ones are slow: code is compiled.
-  for (let round = 0; round < 5; round++) await execTrue(bed);
+  for (let round = 0; round < 5; round++) {
+    await execTrue(bed);
+    await execSyncTrue(bed);
+  }
   await bareTrue(bed);
   const bare = `${runtime} exec`;
   const figures = [
     await figure("exec true", count, () => execTrue(bed), [bare, () => bareTrue(bed)]),
+    await figure("ExecSync true", count, () => execSyncTrue(bed), [bare, () => bareTrue(bed)]),
     await figure(
       "exec true on a terminal",
       count,
