@@ -38,23 +38,28 @@ const CLOCK_TICKS = 100;
 const REST_MS = 11_000;
 const WATCH_MS = 3_000;
 
-type Pair = Record<PeerName, number>;
+type Pair = Readonly<Record<PeerName, number>>;
 
-/** One line of the table: what, both figures, how many times better ours is, and what the goal is. */
-function print(
-  what: string,
-  unit: string,
-  { crid, conmon }: Pair,
-  goal: string,
-  better: "less" | "more" = "less",
-): void {
-  const times = better === "less" ? conmon / crid : crid / conmon;
-  const ratio = Number.isFinite(times) ? `${times.toFixed(1)} x` : "";
-  const amount = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`.padStart(12);
-  console.log(`  ${what.padEnd(36)}${amount(crid)}${amount(conmon)}${ratio.padStart(10)}  ${goal}`);
+interface Row extends Pair {
+  readonly what: string;
+  readonly unit: string;
+  readonly goal?: string;
+  /** Default `less`. */
+  readonly better?: "less" | "more";
+  /** What the machine does without a monitor. */
+  readonly floor?: number;
 }
 
-async function pair(measure: (peer: PeerName) => Promise<number>): Promise<Pair> {
+/** One line of the table: what, both figures, how many times better ours is, the floor, the goal. */
+function print({ what, unit, crid, conmon, goal = "", better = "less", floor }: Row): void {
+  const times = better === "less" ? conmon / crid : crid / conmon;
+  const ratio = Number.isFinite(times) ? `${times.toFixed(1)} x` : "";
+  const amount = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`;
+  const cells = [amount(crid), amount(conmon), ratio, floor === undefined ? "" : amount(floor)];
+  console.log(`  ${what.padEnd(36)}${cells.map((cell) => cell.padStart(12)).join("")}  ${goal}`);
+}
+
+async function pair<T>(measure: (peer: PeerName) => Promise<T>): Promise<Record<PeerName, T>> {
   return { crid: await measure("crid"), conmon: await measure("conmon") };
 }
 
@@ -130,6 +135,31 @@ async function throughput(
   return { rate: BYTES / 1e6 / seconds, cpu: cpu / (BYTES / 1e9) };
 }
 
+/** MB/s of the same output when nothing but cat(1) is between the pipe and the file. */
+async function copying(bed: Bed, line: number): Promise<number> {
+  const path = (name: string) => join(bed.directory, `cat-${name}`);
+  const started = performance.now();
+  const child = spawn("sh", [
+    ...["-c", '"$0" create --pid-file "$1" x | cat > "$2"'],
+    ...[bed.programs.runtime, path("pid"), path("log")],
+  ], {
+    env: {
+      PATH: "/usr/bin:/bin",
+      BENCH_LINE: String(line),
+      BENCH_BYTES: String(BYTES),
+      BENCH_DONE: path("done"),
+    },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  while (!exists(path("done"))) await pause(2);
+  const seconds = (performance.now() - started) / 1000;
+  process.kill(Number(await Deno.readTextFile(path("pid"))), "SIGKILL");
+  await ended;
+  for (const name of ["pid", "log", "done"]) await Deno.remove(path(name));
+  return BYTES / 1e6 / seconds;
+}
+
 function cpuSeconds(pid: number): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -169,39 +199,60 @@ async function exitFile(bed: Bed, peer: PeerName): Promise<number> {
 }
 
 await using bed = await makeBed();
-console.log(`\n  ${"".padEnd(36)}${"crid".padStart(12)}${"conmon".padStart(12)}     ratio  goal\n`);
-const resting = { crid: await idle(bed, "crid"), conmon: await idle(bed, "conmon") };
-const memory = { crid: resting.crid.memory, conmon: resting.conmon.memory };
-print(`memory of one of ${CROWD}, idle (PSS)`, "kB", memory, "40 kB at most");
-const wakeups = { crid: resting.crid.wakeups, conmon: resting.conmon.wakeups };
-print(`wake-ups in ${WATCH_MS / 1000} s, idle`, "", wakeups, "none");
+const header = ["crid", "conmon", "ratio", "floor"].map((name) => name.padStart(12)).join("");
+console.log(`\n  ${"".padEnd(36)}${header}  goal\n`);
+const resting = await pair((peer) => idle(bed, peer));
+print({
+  what: `memory of one of ${CROWD}, idle (PSS)`,
+  unit: "kB",
+  ...figure(resting, ({ memory }) => memory),
+  goal: "40 kB at most",
+});
+print({
+  what: `wake-ups in ${WATCH_MS / 1000} s, idle`,
+  unit: "",
+  ...figure(resting, ({ wakeups }) => wakeups),
+  goal: "none",
+});
 const { answer, bare } = await start(bed);
-const added = { crid: answer.crid - bare, conmon: answer.conmon - bare };
-print("start, added to the bare runtime", "ms", added, "1 ms at most");
-for (const line of LINES) {
-  const rates: Record<PeerName, number[]> = { crid: [], conmon: [] };
-  const cpu: Record<PeerName, number[]> = { crid: [], conmon: [] };
+print({
+  what: "start, added to the bare runtime",
+  unit: "ms",
+  ...figure(answer, (each) => each - bare),
+  goal: "1 ms at most",
+});
+for (const line of LINES) await logs(line);
+print({
+  what: `exit file, ${values.megabytes} MB in the log`,
+  unit: "ms",
+  ...await pair((peer) => exitFile(bed, peer)),
+  goal: "2 ms at most",
+});
+
+/** Throughput and CPU for lines of one length. The floor is cat(1), which writes no stamps. */
+async function logs(line: number): Promise<void> {
+  const results: Record<PeerName, { rate: number; cpu: number }[]> = { crid: [], conmon: [] };
+  const floors: number[] = [];
   for (let round = 0; round < 3; round++) {
-    for (const peer of PEERS) {
-      const result = await throughput(bed, peer, line);
-      rates[peer].push(result.rate);
-      cpu[peer].push(result.cpu);
-    }
+    for (const peer of PEERS) results[peer].push(await throughput(bed, peer, line));
+    floors.push(await copying(bed, line));
   }
   const size = line < 1024 ? `${line}-byte` : `${line / 1024}-KiB`;
-  const goal = line === 32 ? "2.5 x" : line === 100 ? "3 x" : "";
-  const rate = { crid: median(rates.crid), conmon: median(rates.conmon) };
-  print(`log, ${size} lines`, "MB/s", rate, goal, "more");
-  print(
-    "    monitor's CPU for a GB",
-    "s",
-    { crid: median(cpu.crid), conmon: median(cpu.conmon) },
-    "",
-  );
+  print({
+    what: `log, ${size} lines`,
+    unit: "MB/s",
+    ...figure(results, (each) => median(each.map(({ rate }) => rate))),
+    goal: line === 32 ? "2.5 x" : line === 100 ? "3 x" : "",
+    better: "more",
+    floor: median(floors),
+  });
+  print({
+    what: "    monitor's CPU for a GB",
+    unit: "s",
+    ...figure(results, (each) => median(each.map(({ cpu }) => cpu))),
+  });
 }
-print(
-  `exit file, ${values.megabytes} MB in the log`,
-  "ms",
-  await pair((peer) => exitFile(bed, peer)),
-  "2 ms at most",
-);
+
+function figure<T>(results: Record<PeerName, T>, of: (result: T) => number): Pair {
+  return { crid: of(results.crid), conmon: of(results.conmon) };
+}
