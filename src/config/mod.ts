@@ -31,5 +31,6 @@ export { type PrintOptions, printToml } from "./print_toml.ts";
 export { printMarkdown } from "./print_markdown.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { minimumMemory, parseBytes } from "./bytes.ts";
+export { parseQuantity } from "./quantity.ts";
 export { collectorName } from "./check.ts";
 export { GATED_ANNOTATIONS } from "./table/annotations.ts";

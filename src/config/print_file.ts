@@ -119,7 +119,8 @@ export function describe(setting: Exclude<Section[string], { type: "table" }>): 
   const parts = [setting.doc];
   if (setting.deprecated !== undefined) parts.push(`Deprecated: ${setting.deprecated}.`);
   if (setting.built === false) parts.push("Has no effect yet: not built in this release.");
-  if (setting.reload) parts.push("Applied on SIGHUP.");
+  if (setting.used === false) parts.push("Has no effect.");
+  else if (setting.reload) parts.push("Applied on SIGHUP.");
   return parts.join(" ");
 }
 

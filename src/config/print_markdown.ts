@@ -35,7 +35,7 @@ given several times. Durations are written as in \`1h30m\`, \`5s\` or \`200ms\`.
 
 "Reload" means that the key belongs to those that SIGHUP applies; all others take a restart. Keys
 marked **not built** are accepted and checked, have no effect in this release, and are named in the
-log at start when they are set.
+log at start when they are set. Those marked **no effect** are accepted, and crid has no use for them.
 
 ## Where crid differs from CRI-O
 
@@ -87,7 +87,8 @@ function row(key: string, setting: Exclude<Setting, TableSetting>, value: unknow
   const flags = [setting.flag, ...setting.aliases ?? []].filter((name) => name !== undefined);
   if (flags.length > 0) facts.push(flags.map((name) => `\`${dashed(name)}\``).join(", "));
   if (setting.env !== undefined) facts.push(setting.env.map((name) => `\`${name}\``).join(", "));
-  if (setting.reload) facts.push("reload");
+  if (setting.used === false) facts.push("**no effect**");
+  else if (setting.reload) facts.push("reload");
   if (setting.built === false) facts.push("**not built**");
   const { built: _, reload: __, ...text } = setting;
   return `### ${key}\n\n${facts.join(" · ")}\n\n${describe(text as typeof setting)}\n`;

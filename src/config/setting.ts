@@ -30,6 +30,8 @@ interface Row {
   readonly reload?: true;
   /** The feature behind it is not built yet: a value other than the default is said so in the log. */
   readonly built?: false;
+  /** crid has no use for it, and never will; the doc says why. */
+  readonly used?: false;
   /** The value that asks for what crid does without the feature; setting it is no news. */
   readonly without?: string | boolean;
   /** What to use in its place. */

@@ -9,11 +9,15 @@ import type { CgroupDriver } from "../cgroup/mod.ts";
 import type { Config, WorkloadConfig } from "../config/mod.ts";
 import { CridError } from "../failure/mod.ts";
 import type { HostPortOptions } from "../network/mod.ts";
-import type { IdMaps, SpecDefaults } from "../oci/mod.ts";
+import { type Blockio, type IdMaps, loadBlockio, type SpecDefaults } from "../oci/mod.ts";
+import { log } from "../observe/mod.ts";
 import { parseIdMaps, type PodOptions, type PodSelinux, type Workload } from "../pod/mod.ts";
 import { loadSelinuxPolicy } from "../security/mod.ts";
 import type { StoreOptions } from "../storage/mod.ts";
 import type { Installation } from "./messages.ts";
+
+/** Seconds, as in CRI-O. */
+const LEAST_STOP_TIMEOUT = 30;
 
 /** Where the store is. */
 export function storeOptions({ crio }: Pick<Config, "crio">): StoreOptions {
@@ -59,11 +63,18 @@ export function specDefaults(config: Config, cgroups: CgroupDriver): SpecDefault
     seccompProfile: runtime.seccomp_profile,
     privilegedSeccompProfile: runtime.privileged_seccomp_profile,
     apparmorProfile: runtime.apparmor_profile,
+    sharedCpuset: runtime.shared_cpuset,
+    blockio: blockio(config),
     bindMountPrefix: runtime.bind_mount_prefix,
     absentMountSourcesToReject: runtime.absent_mount_sources_to_reject,
     imageVolumes: image.image_volumes,
     storageRoot: crio.root,
   };
+}
+
+function blockio({ runtime }: Config): Blockio | undefined {
+  if (runtime.blockio_config_file === "") return undefined;
+  return loadBlockio(runtime.blockio_config_file, runtime.blockio_reload ? "each" : "once");
 }
 
 /** Where pods keep their things, and how they are made. */
@@ -78,6 +89,7 @@ export function podOptions(config: Config, installation: Installation): PodOptio
     pausePath: join(installation.directory, "pause"),
     logSizeMax: runtime.log_size_max,
     noPivot: runtime.no_pivot,
+    stopTimeout: stopTimeout(runtime.ctr_stop_timeout),
     logToJournald: runtime.log_to_journald,
     defaultHandler: runtime.default_runtime || "crun",
     defaultSysctls: sysctls(runtime.default_sysctls),
@@ -91,6 +103,12 @@ export function podOptions(config: Config, installation: Installation): PodOptio
     },
     selinux: podSelinux(config),
   };
+}
+
+function stopTimeout(seconds: number): number {
+  if (seconds >= LEAST_STOP_TIMEOUT) return seconds;
+  log.warn(`Forcing ctr_stop_timeout to lowest possible value of ${LEAST_STOP_TIMEOUT}s`);
+  return LEAST_STOP_TIMEOUT;
 }
 
 function podSelinux({ runtime }: Config): PodSelinux | undefined {

@@ -35,6 +35,8 @@ export function putInForce(
   cgroups: CgroupDriver,
   installation: Installation,
 ): void {
+  // They may throw, and then nothing is to have changed.
+  const [defaults, options] = [specDefaults(config, cgroups), podOptions(config, installation)];
   const used = pods.handlersInUse();
   for (const name of Array.from(given.handlers.keys())) {
     if (handlers.has(name)) continue;
@@ -42,8 +44,8 @@ export function putInForce(
     else given.handlers.delete(name);
   }
   for (const [name, handler] of handlers) given.handlers.set(name, handler);
-  Object.assign(given.specDefaults, specDefaults(config, cgroups));
-  Object.assign(given.podOptions, podOptions(config, installation));
+  Object.assign(given.specDefaults, defaults);
+  Object.assign(given.podOptions, options);
   given.pinned = pinnedImages(config);
   given.config = config;
   setLogLevel({ level: config.runtime.log_level, filter: config.runtime.log_filter });

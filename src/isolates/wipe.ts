@@ -1,8 +1,9 @@
+import { createCgroupDriver } from "../cgroup/mod.ts";
 import type { Config } from "../config/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
 import type { Images } from "../image/mod.ts";
 import { log } from "../observe/mod.ts";
-import { podRecord, type Pods } from "../pod/mod.ts";
+import { podRecord, type Pods, savedCgroupParent } from "../pod/mod.ts";
 import { openStore, wipeStore } from "../storage/mod.ts";
 import { wasUnclean } from "./clean_shutdown.ts";
 import { storeOptions } from "./options.ts";
@@ -72,11 +73,17 @@ export async function wipeOffline(
     if (!due.pods) return;
   }
   await using store = await openStore(storeOptions(config));
+  const cgroups = await createCgroupDriver({ manager: config.runtime.cgroup_manager });
   const images = new Set<string>();
   for (const { id, image, metadata } of await store.containers()) {
     if (!podRecord(metadata)) continue;
+    const parent = savedCgroupParent(store.containerDir(id));
     await store.deleteContainer(id);
     log.info(`Deleted container ${id}`);
+    // Nobody else knows of it. That of a pod with processes stays.
+    if (parent !== undefined) {
+      await cgroups.removeSandbox(parent, id).catch((error) => log.warn(errorMessage(error)));
+    }
     if (image !== "") images.add(image);
   }
   for (const id of due.images ? images : []) {

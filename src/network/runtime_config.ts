@@ -1,6 +1,6 @@
 import { CridError, errorMessage } from "../failure/mod.ts";
 import type { Json, JsonObject } from "./json.ts";
-import { parseQuantity } from "./quantity.ts";
+import { parseQuantity } from "../config/mod.ts";
 import type { NetworkPod, PortMapping } from "./types.ts";
 
 /** The bandwidth plugin's upper limit is 4 GiB, in bits, exclusive: in effect no limit for a burst. */

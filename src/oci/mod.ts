@@ -19,7 +19,9 @@ export {
   startContainer,
   updateContainer,
 } from "./runtime.ts";
+export { withSharedCpus } from "./spec/shared_cpus.ts";
 export { attach } from "./attach.ts";
+export { type Blockio, loadBlockio } from "./blockio/blockio.ts";
 export type { CommandStreams, TerminalSize, WantedStreams } from "./command_streams.ts";
 export { execSync } from "./exec.ts";
 export { execStream } from "./exec_stream.ts";

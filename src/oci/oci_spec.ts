@@ -77,6 +77,25 @@ export interface OciResources {
   pids?: { limit: number };
   hugepageLimits?: { pageSize: string; limit: number }[];
   unified?: Record<string, string>;
+  blockIO?: OciBlockIo;
+}
+
+/** `linux.resources.blockIO`. */
+export interface OciBlockIo {
+  weight?: number;
+  weightDevice?: readonly { major: number; minor: number; weight: number }[];
+  /** Bytes a second. */
+  throttleReadBpsDevice?: readonly OciDeviceRate[];
+  throttleWriteBpsDevice?: readonly OciDeviceRate[];
+  /** Operations a second. */
+  throttleReadIOPSDevice?: readonly OciDeviceRate[];
+  throttleWriteIOPSDevice?: readonly OciDeviceRate[];
+}
+
+export interface OciDeviceRate {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
 }
 
 /** `linux` of the OCI runtime spec. */

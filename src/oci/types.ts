@@ -5,6 +5,7 @@
  */
 import type { SelinuxOptions, SelinuxPolicy } from "../security/mod.ts";
 import type { IdMaps } from "../storage/mod.ts";
+import type { Blockio } from "./blockio/blockio.ts";
 import type { NamespaceRef, OciSpec, SpecMount } from "./oci_spec.ts";
 
 export type { IdMap, IdMaps } from "../storage/mod.ts";
@@ -342,6 +343,10 @@ export interface SpecDefaults {
   readonly seccompProfile: string;
   readonly privilegedSeccompProfile: string;
   readonly apparmorProfile: string;
+  /** CPUs that containers with CPUs of their own may use, too; `""` for none. */
+  readonly sharedCpuset: string;
+  /** `undefined` where there are no classes. */
+  readonly blockio?: Blockio | undefined;
   readonly bindMountPrefix: string;
   readonly absentMountSourcesToReject: readonly string[];
   readonly imageVolumes: "mkdir" | "bind" | "ignore";

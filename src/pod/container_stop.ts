@@ -1,4 +1,4 @@
-import { errorMessage, Timer } from "../failure/mod.ts";
+import { CridError, errorMessage, Timer } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container } from "./container.ts";
 import { reconcile } from "./container_exit.ts";
@@ -12,6 +12,8 @@ const SIGTERM = 15;
 const HANDLER_WAIT_MS = 50;
 /** How long a container's first program may take to become another one. */
 const SETTLED_MS = 2_000;
+/** A timer for longer would end at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** After the first kill; doubled each time, up to the longest. */
 const FIRST_KILL_WAIT_MS = 20;
 const LONGEST_KILL_WAIT_MS = 10_000;
@@ -21,19 +23,47 @@ const LONGEST_KILL_WAIT_MS = 10_000;
  * gone. Stops at the same time share one loop and can only shorten its deadline.
  *
  * @param timeout Seconds between the signal and the kill.
+ * @throws {CridError} `deadline_exceeded` when it still runs long after it was killed; the loop goes on.
  */
-export function stopContainer(
+export async function stopContainer(
   context: PodContext,
   container: Container,
   timeout: number,
 ): Promise<void> {
-  if (container.exit !== undefined || container.init === undefined) return Promise.resolve();
+  if (container.exit !== undefined || container.init === undefined) return;
   const deadline = performance.now() + timeout * 1000;
   if (container.stop === undefined) {
     container.stop = new StopLoop(context, container, deadline);
     container.stop.done.finally(() => container.stop = undefined).catch(() => {});
   } else container.stop.shorten(deadline);
-  return container.stop.done;
+  const { done } = container.stop;
+  await inTime(done, container.id, timeout, context.options.stopTimeout);
+}
+
+/** What hangs in the kernel cannot be killed: nobody is to wait for it for ever. */
+async function inTime(
+  done: Promise<void>,
+  id: string,
+  timeout: number,
+  stopTimeout: number,
+): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new CridError(
+          "deadline_exceeded",
+          `stop container ${id}: it still runs ${stopTimeout} s after it was killed ` +
+            "(ctr_stop_timeout); its processes may hang in the kernel, on storage that is gone",
+        ),
+      );
+    }, Math.min((timeout + stopTimeout) * 1000, LONGEST_TIMER_MS));
+  });
+  try {
+    await Promise.race([done, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The one loop that stops a container. */

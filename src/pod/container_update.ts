@@ -1,6 +1,6 @@
 import { join } from "@std/path";
 import { CridError } from "../failure/mod.ts";
-import { type LinuxResources, updateContainer } from "../oci/mod.ts";
+import { type LinuxResources, updateContainer, withSharedCpus } from "../oci/mod.ts";
 import type { Container } from "./container.ts";
 import { containerHandler } from "./container_handler.ts";
 import type { PodContext } from "./context.ts";
@@ -27,7 +27,10 @@ export function updateContainerResources(
     }
     await checkUsage(context, container, asked.memoryLimit);
     const handler = containerHandler(context, container);
-    const changed = await updateContainer(handler, container.id, asked);
+    const changed = await updateContainer(handler, container.id, {
+      ...asked,
+      cpusetCpus: withSharedCpus(container.spec, asked.cpusetCpus),
+    });
     changeSpecResources(container.spec, changed);
     const spec = JSON.stringify(container.spec);
     await writeFileAtomic(join(context.store.containerDir(container.id), "config.json"), spec);

@@ -33,6 +33,8 @@ export interface PodOptions {
   /** Bytes, -1 for none. */
   readonly logSizeMax: number;
   readonly noPivot: boolean;
+  /** Seconds that a container may go on running after it was killed, before that is an error. */
+  readonly stopTimeout: number;
   readonly logToJournald: boolean;
   /** Runtime handler for a request that names none. */
   readonly defaultHandler: string;

@@ -8,7 +8,7 @@ export type { PodDependencies, PodOptions } from "./context.ts";
 export { parseIdMaps } from "./id_ranges.ts";
 export { createPods } from "./pods.ts";
 export type { PodSelinux } from "./selinux.ts";
-export { podRecord } from "./sandbox_record.ts";
+export { podRecord, savedCgroupParent } from "./sandbox_record.ts";
 export type { UserNamespaceOptions } from "./user_namespace.ts";
 export type { Workload, WorkloadResources } from "./workloads.ts";
 export type * from "./types.ts";

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { join } from "@std/path";
 import type { OciSpec, SpecSelinux } from "../oci/mod.ts";
 import type { ContainerLabels } from "../security/mod.ts";
 import type { SandboxMetadata } from "./types.ts";
@@ -17,6 +18,7 @@ import {
   readNamespaceOptions,
   readPortMappings,
 } from "./annotations.ts";
+import { readSavedFile } from "./files.ts";
 import { infraName, sandboxName } from "./names.ts";
 import { annotateResources, readAnnotatedResources } from "./resources_annotation.ts";
 import { noSecurityContext } from "./security_context.ts";
@@ -135,6 +137,21 @@ export function spoofedSpec(
       ...(mount === "" ? {} : { mountLabel: mount }),
     },
   };
+}
+
+/**
+ * The cgroup parent of a pod that nobody will restore; `undefined` for what is no pod, or too damaged
+ * to say.
+ *
+ * @param directory The record's in the store.
+ */
+export function savedCgroupParent(directory: string): string | undefined {
+  try {
+    const text = readSavedFile(join(directory, "config.json"));
+    return text === undefined ? undefined : readSandbox(text, undefined).cgroupParent;
+  } catch {
+    return undefined;
+  }
 }
 
 function namespaceEntries(pinned: PinnedNamespaces): { type: string; path: string }[] {

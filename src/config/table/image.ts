@@ -8,7 +8,7 @@ export const IMAGE = {
     default: "docker://",
     flag: "default-transport",
     env: ["CONTAINER_DEFAULT_TRANSPORT"],
-    built: false,
+    used: false,
     doc: "Where images come from when their name does not say it. Only docker:// has a meaning.",
   },
   global_auth_file: {
@@ -43,7 +43,7 @@ export const IMAGE = {
     flag: "pause-image-auth-file",
     env: ["CONTAINER_PAUSE_IMAGE_AUTH_FILE"],
     reload: true,
-    built: false,
+    used: false,
     doc: "Credentials for pulling pause_image. crid does not pull it.",
   },
   pause_command: {
@@ -52,7 +52,7 @@ export const IMAGE = {
     flag: "pause-command",
     env: ["CONTAINER_PAUSE_COMMAND"],
     reload: true,
-    built: false,
+    used: false,
     doc: "Command of an infra container in pause_image. crid runs its own pause program.",
   },
   pinned_images: {

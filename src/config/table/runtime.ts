@@ -235,15 +235,14 @@ export const RUNTIME = {
     default: "",
     flag: "blockio-config-file",
     reload: true,
-    built: false,
-    doc: 'File with block I/O classes; "" means no classes.',
+    doc:
+      'File with block I/O classes, which annotations of pods and containers name; "" means none.',
   },
   blockio_reload: {
     type: "boolean",
     default: false,
     flag: "blockio-reload",
     reload: true,
-    built: false,
     doc: "Whether block devices are scanned again each time a class is applied.",
   },
   rdt_config_file: {
@@ -405,9 +404,9 @@ export const RUNTIME = {
     default: 30,
     flag: "ctr-stop-timeout",
     env: ["CONTAINER_STOP_TIMEOUT"],
-    built: false,
-    doc: "Least seconds that crid waits for a container's end after it was told to stop, when " +
-      "the client sets none. Less than 30 means 30.",
+    doc:
+      "Seconds that a container may go on running after it was killed before stopping it is an " +
+      "error. Less than 30 means 30.",
   },
   separate_pull_cgroup: {
     type: "string",
@@ -432,9 +431,10 @@ export const RUNTIME = {
     default: "",
     flag: "shared-cpuset",
     env: ["CONTAINER_SHARED_CPUSET"],
-    built: false,
     check: cpuSet("shared_cpuset"),
-    doc: "CPUs that guaranteed containers may share besides their own, as in 0-3,8.",
+    doc:
+      "CPUs that guaranteed containers may share besides their own, as in 0-3,8, if their pods " +
+      "ask for it by the annotation cpu-shared.crio.io/<container>.",
   },
   absent_mount_sources_to_reject: {
     type: "list",

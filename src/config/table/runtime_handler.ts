@@ -71,9 +71,8 @@ export const RUNTIME_HANDLER = {
     type: "string",
     default: "",
     choices: ["", "container"],
-    built: false,
-    doc: "container puts the processes of exec into the container's cgroup when " +
-      'infra_ctr_cpuset is set; "" leaves them with the monitor.',
+    used: false,
+    doc: "Where the monitors of exec run. crid starts none for it.",
   },
   platform_runtime_paths: {
     type: "map",

@@ -23,7 +23,7 @@ export const SpecAnnotation = {
 export const SKIP_GOMAXPROCS = "skip-gomaxprocs.crio.io";
 
 /** The label by which the kubelet tells a container's name. */
-const CONTAINER_NAME = "io.kubernetes.container.name";
+export const CONTAINER_NAME = "io.kubernetes.container.name";
 
 type Annotations = Readonly<Record<string, string>>;
 

@@ -1,4 +1,5 @@
 import type { BuiltSpec, OciSpec, RuntimeHandler, SpecDefaults, SpecInput } from "../types.ts";
+import { blockioStage } from "../blockio/stage.ts";
 import { cdiStage } from "../cdi/stage.ts";
 import { hooksStage } from "../hooks/stage.ts";
 import { capabilitiesStage } from "./capabilities.ts";
@@ -16,6 +17,7 @@ import { rootfsStage } from "./rootfs.ts";
 import { secretsStage } from "./secrets.ts";
 import { securityStage } from "./security.ts";
 import { selinuxStage } from "./selinux.ts";
+import { sharedCpusStage } from "./shared_cpus.ts";
 import { systemdStage } from "./systemd.ts";
 import { timezoneStage } from "./timezone.ts";
 import { specVersion } from "./version.ts";
@@ -35,6 +37,8 @@ const STAGES: readonly Stage[] = [
   imageVolumesStage,
   devicesStage,
   resourcesStage,
+  sharedCpusStage,
+  blockioStage,
   limitsStage,
   securityStage,
   selinuxStage,

@@ -98,6 +98,26 @@ runtime_root = "${join(crid.node.runtimeRoot, "runc")}"
     assert.deepEqual(await handlers(), ["crun", "runc"]);
   });
 
+  it("leaves pods with the default handler that they were made with, over a start too", async () => {
+    const runs = async (name: string, container: string) => {
+      const there = await Deno.stat(join(crid.node.runtimeRoot, name, container)).catch(() => {});
+      return there !== undefined;
+    };
+    const config = podConfig(crid);
+    const pod = await runPod(crid, config);
+    const old = await runContainer(crid, pod, config, containerConfig());
+    await reload('[crio.runtime]\ndefault_runtime = "crun"\n');
+    await crid.stop();
+    await crid.start();
+    assert.equal((await execShell(crid, old, "echo on")).stdout, "on\n");
+    const beside = await runContainer(crid, pod, config, containerConfig());
+    assert.ok(await runs("runc", beside));
+    const other = podConfig(crid);
+    const fresh = await runContainer(crid, await runPod(crid, other), other, containerConfig());
+    assert.ok(await runs("crun", fresh));
+    await reload("");
+  });
+
   it("changes what is logged", async () => {
     await reload('[crio.runtime]\nlog_level = "info"\n');
     const before = crid.log.length;
@@ -117,6 +137,11 @@ runtime_root = "${join(crid.node.runtimeRoot, "runc")}"
     const [what, text, why] of [
       ["a broken file", "[crio.runtime", /50-test|90-reload\.conf/],
       ["a value that makes no sense", '[crio.runtime]\nlog_level = "loud"\n', /loud/],
+      [
+        "a file of block I/O classes that is not there",
+        '[crio.runtime]\nblockio_config_file = "/none"\n',
+        /blockio_config_file \/none/,
+      ],
       ["an unknown default runtime", '[crio.runtime]\ndefault_runtime = "none"\n', /none/],
     ] as const
   ) {

@@ -105,6 +105,7 @@ export const DEFAULTS: SpecDefaults = {
   seccompProfile: "",
   privilegedSeccompProfile: "",
   apparmorProfile: "crio-default",
+  sharedCpuset: "",
   bindMountPrefix: "",
   absentMountSourcesToReject: [],
   imageVolumes: "mkdir",

@@ -134,14 +134,14 @@ container_create_timeout = 5`);
     assert.deepEqual(notBuilt(defaults, defaults), []);
     const { config } = resolved(`[crio.runtime]
 log_level = "debug"
-shared_cpuset = "0"
+rdt_config_file = "x"
 pids_limit = 5
 [crio.runtime.runtimes.runc]
 runtime_path = "/r"
 stream_websockets = true`);
     const profiled = { ...config, options: { ...config.options, profile: true } };
     assert.deepEqual(notBuilt(profiled, defaults), [
-      "crio.runtime.shared_cpuset",
+      "crio.runtime.rdt_config_file",
       "crio.runtime.runtimes.runc.stream_websockets",
       "--profile",
     ]);

@@ -1,7 +1,7 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import type { NetworkPod } from "../../../src/network/mod.ts";
-import { parseQuantity } from "../../../src/network/quantity.ts";
+import { parseQuantity } from "../../../src/config/mod.ts";
 import { capabilityArguments, kubernetesArguments } from "../../../src/network/runtime_config.ts";
 
 const pod: NetworkPod = {
