@@ -8,7 +8,7 @@ start_registry
 install_crid
 start_crid
 crictl pull $IMAGE >/dev/null || fail "pull"
-expect "notices that SELinux is on" "$(/job/bin/crid config 2>/dev/null)" '^ *selinux = true'
+expect "notices that SELinux is on" "$(/job/bin/crid config 2>/dev/null | grep -w selinux)" 'selinux = true$'
 
 PROCESS=system_u:system_r:container_t
 FILE=system_u:object_r:container_file_t
