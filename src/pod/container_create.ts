@@ -20,7 +20,6 @@ import { containerName, newId } from "./names.ts";
 import { namespaceRefs } from "./namespace_refs.ts";
 import { processEnd } from "./process_end.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { checkLabels } from "./sandbox_config.ts";
 import { noSecurityContext } from "./security_context.ts";
 import { newContainerLabels, specSelinux } from "./selinux.ts";
 import { saveState } from "./state_file.ts";
@@ -208,13 +207,10 @@ function checkContainerConfig(
   const refuse = (why: string) => {
     throw new CridError("invalid_argument", `create container ${config.metadata.name}: ${why}`);
   };
-  if (config.metadata.name === "") refuse("its name is empty");
   if (/[/\0\n]/.test(config.metadata.name)) refuse("its name has a character that no name has");
-  if (config.image === "") refuse("no image is given");
   if (security.privileged && !sandbox.parts.config.security.privileged) {
     refuse("no privileged container allowed in sandbox");
   }
-  checkLabels(config.labels);
 }
 
 async function findImage(context: PodContext, config: ContainerConfig): Promise<Image> {

@@ -212,8 +212,15 @@ class PodService implements Pods, AsyncDisposable {
 
   async containerStatus(id: string): Promise<ContainerStatus> {
     const container = this.#visibleContainer(id);
-    await reconcile(this.#context, container);
-    return { ...container.status(), info: containerInfo(container) };
+    // One that is just being started is not to end before everybody has heard of its start.
+    if (container.state === "running") await reconcile(this.#context, container);
+    return {
+      ...container.status(),
+      // A whole spec as text, which few ask for.
+      get info() {
+        return containerInfo(container);
+      },
+    };
   }
 
   containers(filter: ContainerFilter): readonly ContainerView[] {
@@ -398,11 +405,14 @@ class PodService implements Pods, AsyncDisposable {
   }
 
   #sandboxStatus(sandbox: Sandbox): SandboxStatus {
+    const context = this.#context;
     return {
       ...sandbox.view(),
       ips: sandbox.ips,
       namespaces: sandbox.parts.config.security.namespaces,
-      info: sandboxInfo(this.#context, sandbox),
+      get info() {
+        return sandboxInfo(context, sandbox);
+      },
     };
   }
 

@@ -21,7 +21,8 @@ import { readContainerSecurity } from "./security.ts";
 import { readSignal, writeSignal } from "./signals.ts";
 
 const IMAGE_ID = /^[0-9a-f]{64}$/;
-const decoder = new TextDecoder();
+/** What begins with a byte order mark keeps it. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** @throws {CridError} `invalid_argument` naming the field that is missing or wrong. */
 export function readContainerConfig(config: WireConfig | undefined): ContainerConfig {
