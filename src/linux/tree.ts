@@ -7,12 +7,12 @@ import { lstatAt } from "./stat.ts";
 /** A descriptor is held for each directory on the way down. */
 const MAX_DEPTH = 1024;
 /** After so many entries others get their turn. */
-const ENTRIES_PER_TURN = 512;
+const ENTRIES_PER_TURN = 256;
 const DENTS_BYTES = 32 * 1024;
 const DT_UNKNOWN = 0;
 const DT_DIR = 4;
+const ENAMETOOLONG = 36;
 const DIRECTORY = OpenFlag.READ | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
-const SLASH = "/".charCodeAt(0);
 
 /** @param entry A path that leads to the entry as long as the call runs, if its last part is not followed. */
 export type Visit = (entry: Uint8Array) => void;
@@ -30,7 +30,34 @@ export async function walkTree(path: string, visit: Visit): Promise<void> {
   const slash = path.lastIndexOf("/");
   using parent = open(path.slice(0, slash) || "/", OpenFlag.PATH | OpenFlag.DIRECTORY);
   const name = new TextEncoder().encode(path.slice(slash + 1));
-  await new Walk(visit).entry(parent, name, DT_UNKNOWN, 0);
+  await new Walk(visit).entry(new Directory(parent), name, DT_UNKNOWN);
+}
+
+/** A directory that the walk has entered. */
+class Directory {
+  readonly fd: Fd;
+  readonly depth: number;
+  /** Before the name of an entry, makes it a path. */
+  readonly #prefix: Uint8Array;
+
+  constructor(fd: Fd, depth = 0) {
+    this.fd = fd;
+    this.depth = depth;
+    this.#prefix = new TextEncoder().encode(`/proc/self/fd/${fd.number}/`);
+  }
+
+  path(name: Uint8Array): Uint8Array {
+    const path = new Uint8Array(this.#prefix.length + name.length);
+    path.set(this.#prefix);
+    path.set(name, this.#prefix.length);
+    return path;
+  }
+
+  /** Not every file system tells types with names. */
+  isDirectory(name: Uint8Array, type: number): boolean {
+    if (type !== DT_UNKNOWN) return type === DT_DIR;
+    return (lstatAt(this.fd.number, name).mode & 0o170000) === FileType.DIRECTORY;
+  }
 }
 
 class Walk {
@@ -41,10 +68,10 @@ class Walk {
     this.#visit = visit;
   }
 
-  async entry(parent: Fd, name: Uint8Array, type: number, depth: number): Promise<void> {
+  async entry(parent: Directory, name: Uint8Array, type: number): Promise<void> {
     try {
-      if (isDirectory(parent, name, type)) await this.#below(parent, name, depth);
-      this.#visit(pathBelow(parent, name));
+      if (parent.isDirectory(name, type)) await this.#below(parent, name);
+      this.#visit(parent.path(name));
     } catch (error) {
       if (!isErrno(error, "ENOENT")) throw error;
     }
@@ -53,28 +80,24 @@ class Walk {
     }
   }
 
-  async #below(parent: Fd, name: Uint8Array, depth: number): Promise<void> {
-    if (depth >= MAX_DEPTH) throw new Errno(ENAMETOOLONG, "walk", `${MAX_DEPTH} directories down`);
-    using directory = openDirectory(parent, name);
-    if (directory === undefined) return;
+  async #below(parent: Directory, name: Uint8Array): Promise<void> {
+    if (parent.depth >= MAX_DEPTH) {
+      throw new Errno(ENAMETOOLONG, "walk", `${MAX_DEPTH} directories down`);
+    }
+    using fd = openDirectory(parent.fd, name);
+    if (fd === undefined) return;
+    const directory = new Directory(fd, parent.depth + 1);
     const buffer = new Uint8Array(DENTS_BYTES);
     for (;;) {
-      const size = Number(
-        check(
-          libc().getdents64(directory.number, buffer, BigInt(buffer.length)),
-          "getdents",
-          `fd ${directory.number}`,
-        ),
-      );
-      if (size === 0) return;
-      for (const [entry, type] of entries(buffer, size)) {
-        await this.entry(directory, entry, type, depth + 1);
+      const size = libc().getdents64(fd.number, buffer, BigInt(buffer.length));
+      check(size, "getdents", `fd ${fd.number}`);
+      if (Number(size) === 0) return;
+      for (const [entry, type] of entries(buffer, Number(size))) {
+        await this.entry(directory, entry, type);
       }
     }
   }
 }
-
-const ENAMETOOLONG = 36;
 
 /** `undefined` when something else has taken the directory's place. */
 function openDirectory(parent: Fd, name: Uint8Array): Fd | undefined {
@@ -98,19 +121,4 @@ function* entries(buffer: Uint8Array, size: number): Generator<[name: Uint8Array
 function isSelfOrParent(name: Uint8Array): boolean {
   const dot = ".".charCodeAt(0);
   return name.length <= 2 && name.every((byte) => byte === dot);
-}
-
-/** Not every file system tells types with names. */
-function isDirectory(parent: Fd, name: Uint8Array, type: number): boolean {
-  if (type !== DT_UNKNOWN) return type === DT_DIR;
-  return (lstatAt(parent.number, name).mode & 0o170000) === FileType.DIRECTORY;
-}
-
-function pathBelow(parent: Fd, name: Uint8Array): Uint8Array {
-  const prefix = new TextEncoder().encode(`/proc/self/fd/${parent.number}`);
-  const path = new Uint8Array(prefix.length + 1 + name.length);
-  path.set(prefix);
-  path[prefix.length] = SLASH;
-  path.set(name, prefix.length + 1);
-  return path;
 }

@@ -19,7 +19,7 @@ import { deleteFromRuntime } from "./runtime_delete.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { sandboxAnnotations } from "./sandbox_record.ts";
 import { noSecurityContext } from "./security_context.ts";
-import { labelShared, specSelinux } from "./selinux.ts";
+import { specSelinux } from "./selinux.ts";
 import { workloadOf, workloadResources } from "./workloads.ts";
 
 /** The infra process is the last of its pod that the kernel should kill. */
@@ -41,16 +41,14 @@ export async function startInfra(
   const { id, config } = sandbox.parts;
   const bundle = store.containerRunDir(id);
   const rootfs = await store.mountContainer(id, sandbox.parts.namespaces.user);
-  await labelShared(context, options.pausePath);
+  const input = infraInput(context, sandbox, rootfs);
+  // crid's own file must not have the label of containers, and theirs is all that they may run.
+  if (input.selinux !== undefined) await Deno.copyFile(options.pausePath, join(rootfs, PAUSE));
   if (config.security.namespaces.user.mode === "pod") {
     await makeAccessible(rootfs);
     await makeAccessible(join(bundle, "config.json"));
   }
-  const { spec } = await buildSpec(
-    infraInput(context, sandbox, rootfs),
-    context.specDefaults,
-    handler,
-  );
+  const { spec } = await buildSpec(input, context.specDefaults, handler);
   const text = JSON.stringify(spec);
   await writeFileAtomic(join(bundle, "config.json"), text);
   await writeFileAtomic(join(store.containerDir(id), "config.json"), text);
@@ -95,6 +93,7 @@ export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<
 function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): SpecInput {
   const { parts } = sandbox;
   const { config } = parts;
+  const selinux = specSelinux(context, parts.labels, config.security, config.annotations);
   const workload = workloadOf(config.annotations, context.options.workloads);
   return {
     id: parts.id,
@@ -117,7 +116,7 @@ function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): Spec
       labels: {},
     },
     mounts: [],
-    internalMounts: [{
+    internalMounts: selinux !== undefined ? [] : [{
       destination: PAUSE,
       source: context.options.pausePath,
       type: "bind",
@@ -150,6 +149,6 @@ function infraInput(context: PodContext, sandbox: Sandbox, rootfs: string): Spec
       : undefined,
     runDir: context.store.containerRunDir(parts.id),
     role: "infra",
-    selinux: specSelinux(context, parts.labels, config.security, config.annotations),
+    selinux,
   };
 }
