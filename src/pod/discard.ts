@@ -3,6 +3,7 @@ import { errorMessage } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import { findHandler, type PodContext } from "./context.ts";
 import { removeIfAny } from "./files.ts";
+import { releaseImageVolumes } from "./image_volumes.ts";
 import { unmountLogs } from "./log_links.ts";
 import { namespaceFile } from "./names.ts";
 import { unpinNamespaces } from "./namespaces.ts";
@@ -74,6 +75,7 @@ export async function discardContainer(
         deleteFromRuntime(context, findHandler(context, sandbox?.handler ?? ""), cgroupParent, id),
     ],
     ["cgroup", () => removeCgroup(context, cgroupParent, id)],
+    ["image volumes", () => releaseImageVolumes(context, id)],
   ]);
 }
 

@@ -1,9 +1,11 @@
+import { rmSync } from "node:fs";
 import { join } from "@std/path";
 import { CridError, errorMessage } from "../failure/mod.ts";
 import { isErrno, resolveInRoot } from "../linux/mod.ts";
 import type { MountRequest } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { PodContext } from "./context.ts";
+import { readSavedFile, writeFileAtomic } from "./files.ts";
 import { labelShared } from "./selinux.ts";
 
 /** Mounts with every image in place of its reference. */
@@ -52,7 +54,7 @@ export async function mountImageVolumes(
       ? await context.store.mountImage(image.id, context.options.selinux?.policy.readOnlyFile)
       : await context.images.artifactDirectory(image.id);
     if (image.artifactType !== undefined) await labelShared(context, root);
-    remember(context, containerId, image.id);
+    await remember(context, containerId, image.id);
     imageIds.set(mount.containerPath, image.id);
     // Other pods use them, too: they are not labelled for one.
     const hostPath = pathInImage(root, subPath, reference);
@@ -63,8 +65,11 @@ export async function mountImageVolumes(
 
 /** Gives back what {@linkcode mountImageVolumes} has mounted for a container; idempotent. */
 export async function releaseImageVolumes(context: PodContext, containerId: string): Promise<void> {
-  const ids = context.imageVolumes.get(containerId) ?? [];
+  const ids = context.imageVolumes.get(containerId);
+  if (ids === undefined) return;
   context.imageVolumes.delete(containerId);
+  // First, since a mount that nobody gives back is better than one that is taken from another container.
+  rmSync(recordOf(context, containerId), { force: true });
   for (const id of ids) {
     try {
       await context.store.unmountImage(id);
@@ -74,9 +79,21 @@ export async function releaseImageVolumes(context: PodContext, containerId: stri
   }
 }
 
-function remember(context: PodContext, containerId: string, imageId: string): void {
-  const ids = context.imageVolumes.get(containerId) ?? [];
-  context.imageVolumes.set(containerId, [...ids, imageId]);
+/** After a restart: what the container, whole or only half made, has not given back yet. */
+export function restoreImageVolumes(context: PodContext, containerId: string): void {
+  const text = readSavedFile(recordOf(context, containerId));
+  if (text !== undefined) context.imageVolumes.set(containerId, JSON.parse(text));
+}
+
+async function remember(context: PodContext, containerId: string, imageId: string): Promise<void> {
+  const ids = [...context.imageVolumes.get(containerId) ?? [], imageId];
+  context.imageVolumes.set(containerId, ids);
+  await writeFileAtomic(recordOf(context, containerId), JSON.stringify(ids));
+}
+
+/** Ids of images, one for each mount. As the mounts it is gone after a reboot. */
+function recordOf({ store }: PodContext, containerId: string): string {
+  return join(store.containerRunDir(containerId), "image-volumes.json");
 }
 
 function pathInImage(root: string, subPath: string, reference: string): string {

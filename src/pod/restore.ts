@@ -11,6 +11,7 @@ import { readContainer, readState } from "./container_record.ts";
 import { findHandler, type PodContext } from "./context.ts";
 import { discardContainer, discardSandbox } from "./discard.ts";
 import { readSavedFile } from "./files.ts";
+import { restoreImageVolumes } from "./image_volumes.ts";
 import { containerName, sandboxName } from "./names.ts";
 import { isPinned } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
@@ -122,6 +123,7 @@ async function restoreContainer(
   const { id } = record;
   const directory = store.containerDir(id);
   try {
+    restoreImageVolumes(context, id);
     const sandbox = context.sandboxes.find(metadata["pod-id"]);
     if (sandbox === undefined) throw new Error("its pod sandbox is gone");
     const specText = readSavedFile(join(directory, "config.json"));
@@ -135,8 +137,6 @@ async function restoreContainer(
     container.startedAt = state.startedAt;
     container.paused = state.paused;
     container.visible = true;
-    const images = Array.from(container.parts.mountImages.values());
-    if (images.length > 0) context.imageVolumes.set(id, images);
     if (state.exit !== undefined) container.settle(state.exit);
     sandbox.containers.add(container);
     context.containers.add(container);

@@ -1,4 +1,6 @@
 import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { setTimeout as pause } from "node:timers/promises";
+import { join } from "@std/path";
 import assert from "node:assert/strict";
 import type { ContainerConfig } from "../../../src/gen/runtime/v1/api.ts";
 import {
@@ -25,6 +27,25 @@ type Mount = Partially<ContainerConfig["mounts"][number]>;
 /** A volume of an image, or of what is at a path in it. */
 function volume(image: string, imageSubPath = ""): Mount {
   return { containerPath: "/volume", readonly: true, image: { image }, imageSubPath };
+}
+
+/** How often the volume's image is mounted, as the store counts it. */
+async function mounted(crid: Crid): Promise<number> {
+  const { image } = await crid.client.image.imageStatus({ image: { image: VOLUME } });
+  const images = JSON.parse(await readStore(crid.node.storageRoot, "overlay-images/images.json"));
+  const { layer } = images.find(({ id }: { id: string }) => id === image?.id);
+  const mounts = JSON.parse(await readStore(crid.node.runRoot, "overlay-layers/mountpoints.json"));
+  return mounts.find(({ id }: { id: string }) => id === layer)?.count ?? 0;
+}
+
+/** An ended container gives back its mounts soon after StopContainer has answered. */
+async function mountedTimes(crid: Crid, times: number): Promise<void> {
+  for (let left = 100; left > 0 && await mounted(crid) !== times; left--) await pause(20);
+  assert.equal(await mounted(crid), times);
+}
+
+function readStore(root: string, path: string): Promise<string> {
+  return Deno.readTextFile(join(root, path));
 }
 
 describe("images as volumes of a container", () => {
@@ -116,6 +137,25 @@ describe("images as volumes of a container", () => {
     assert.notEqual(await says(ids[1]!, "ls /volume"), "");
     await crid.client.runtime.stopContainer({ containerId: ids[1]!, timeout: 0n });
     await crid.client.runtime.removeContainer({ containerId: ids[1]! });
+  });
+
+  it("are given back once each when crid was killed in between", async () => {
+    const pod = podConfig(crid);
+    const sandbox = await runPod(crid, pod);
+    const run = (name: string) =>
+      runContainer(crid, sandbox, pod, {
+        ...config(volume(VOLUME)),
+        metadata: { name, attempt: 0 },
+      });
+    const [ended, running] = [await run("ended"), await run("running")];
+    await crid.client.runtime.stopContainer({ containerId: ended, timeout: 0n });
+    await mountedTimes(crid, 1);
+    await crid.kill9();
+    await crid.start();
+    await crid.client.runtime.removeContainer({ containerId: ended });
+    await mountedTimes(crid, 1);
+    await crid.client.runtime.stopContainer({ containerId: running, timeout: 0n });
+    await mountedTimes(crid, 0);
   });
 
   it("hold the files of an OCI artifact by their titles", async () => {
