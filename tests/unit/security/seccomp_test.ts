@@ -6,7 +6,6 @@ import {
   hostId,
   type LinuxSeccomp,
   maskedPaths,
-  mergeSelinuxLabel,
   parseSeccompProfile,
   seccompFilter,
 } from "../../../src/security/mod.ts";
@@ -151,16 +150,6 @@ describe("other confinement", () => {
     const masked = maskedPaths(["/proc/kcore", "/own"]);
     assert.equal(masked.filter((path) => path === "/proc/kcore").length, 1);
     assert.equal(masked.includes("/own") && masked.includes("/sys/firmware"), true);
-  });
-
-  it("puts the parts of a SELinux label that are asked for over the base", () => {
-    const base = "system_u:system_r:container_t:s0:c1,c2";
-    const options = { user: "", role: "", type: "", level: "" };
-    assert.equal(mergeSelinuxLabel(base, options), base);
-    assert.equal(
-      mergeSelinuxLabel(base, { ...options, level: "s0:c3,c4" }),
-      "system_u:system_r:container_t:s0:c3,c4",
-    );
   });
 
   it("runs under an AppArmor profile only where there is AppArmor and the profile is loaded", async () => {
