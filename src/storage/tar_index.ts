@@ -1,10 +1,11 @@
 import { Buffer } from "node:buffer";
-import { parsePax, type PaxRecords, withPax } from "./unpack/pax.ts";
+import { ownCopy, parsePax, type PaxRecords, withPax } from "./unpack/pax.ts";
 import { cleanPath } from "./unpack/entry_path.ts";
 import {
   badArchive,
   BLOCK,
   isZeroBlock,
+  marked,
   parseHeader,
   type TarHeader,
 } from "./unpack/tar_header.ts";
@@ -36,7 +37,6 @@ export async function indexTar(
   limits: { readonly maxEntries: number },
 ): Promise<ReadonlyMap<string, TarIndexEntry>> {
   const entries = new Map<string, TarIndexEntry>();
-  let global: PaxRecords = new Map();
   let local: PaxRecords = new Map();
   let longName: string | undefined;
   let longLink: string | undefined;
@@ -61,22 +61,26 @@ export async function indexTar(
         local = parsePax(await meta());
         break;
       case "pax-global":
-        global = new Map([...global, ...parsePax(await meta())]);
         break;
       case "gnu-name":
-        longName = untilNul(await meta());
+        longName = ownCopy(untilNul(await meta()));
         break;
       case "gnu-link":
-        longLink = untilNul(await meta());
+        longLink = ownCopy(untilNul(await meta()));
         break;
       default: {
-        const header = withPax(withPax(plain, global), local);
+        const described = withPax(plain, local);
+        const header = marked({
+          ...described,
+          name: longName ?? described.name,
+          linkName: longLink ?? described.linkName,
+        });
         size = header.size;
-        entries.set(cleanPath(longName ?? header.name), {
+        entries.set(cleanPath(header.name), {
           kind: kindOf(header),
           offset,
           size,
-          linkName: longLink ?? header.linkName,
+          linkName: header.linkName,
         });
         local = new Map();
         longName = longLink = undefined;

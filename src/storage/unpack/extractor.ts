@@ -1,4 +1,6 @@
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
 import {
   closeFile,
   deviceNumber,
@@ -6,10 +8,12 @@ import {
   entryName,
   Errno,
   type Fd,
+  type FileTime,
   FileType,
   finishFile,
   isErrno,
   lsetxattr,
+  lstatAt,
   makeDirectory,
   makeFile,
   makeHardLink,
@@ -39,10 +43,10 @@ const OPAQUE_XATTR = "trusted.overlay.opaque";
 export class Extractor implements Disposable {
   readonly #root: Fd;
   readonly #directories: Directories;
-  /** Cleaned paths of all entries so far. */
+  /** Cleaned paths of all entries so far, see {@linkcode remembered}. */
   readonly #seen = new Set<string>();
   /** Times are set last: making an entry in a directory changes them. */
-  readonly #directoryTimes: (readonly [path: string, header: TarHeader])[] = [];
+  readonly #directoryTimes: (readonly [path: string, time: FileTime])[] = [];
   readonly uids: Set<number> = new Set();
   readonly gids: Set<number> = new Set();
   #file = -1;
@@ -62,10 +66,11 @@ export class Extractor implements Disposable {
    */
   entry(header: TarHeader): void {
     const path = cleanPath(header.name);
-    if (this.#seen.has(path)) {
+    const key = remembered(path);
+    if (this.#seen.has(key)) {
       throw badArchive(`entry ${shown(header.name)} occurs twice, which no image may have`);
     }
-    this.#seen.add(path);
+    this.#seen.add(key);
     if (path === "") return;
     const [directory, name] = splitPath(path);
     try {
@@ -90,7 +95,7 @@ export class Extractor implements Disposable {
     this.#file = -1;
     try {
       finishFile(file, header, header.mode, timeOf(header));
-      this.#setXattrs(`/proc/self/fd/${this.#parent}/${this.#name}`, header);
+      setXattrs(this.#parent, this.#name, header);
     } finally {
       closeFile(file);
     }
@@ -98,10 +103,10 @@ export class Extractor implements Disposable {
 
   /** All entries are there. @throws {Errno} */
   finish(): void {
-    for (const [path, header] of this.#directoryTimes) {
+    for (const [path, time] of this.#directoryTimes) {
       const [directory, name] = splitPath(path);
       const parent = this.#directories.existing(directory);
-      if (parent !== undefined) setTime(parent, entryName(name), timeOf(header));
+      if (parent !== undefined) setTime(parent, entryName(name), time);
     }
   }
 
@@ -112,7 +117,7 @@ export class Extractor implements Disposable {
   }
 
   #parent = -1;
-  #name = "";
+  #name: EntryName = new Uint8Array();
 
   #make(path: string, directory: string, name: string, header: TarHeader): void {
     const entry = entryName(name);
@@ -121,7 +126,7 @@ export class Extractor implements Disposable {
       case "file":
         this.#file = this.#anew(path, directory, entry, (at) => makeFile(at, entry));
         this.#header = header;
-        this.#name = name;
+        this.#name = entry;
         this.#parent = this.#directories.descriptor(directory);
         return;
       case "directory":
@@ -144,7 +149,7 @@ export class Extractor implements Disposable {
     parent = this.#directories.descriptor(directory);
     setOwner(parent, entry, header.uid, header.gid);
     if (header.kind !== "symlink") setMode(parent, entry, header.mode);
-    this.#setXattrs(`/proc/self/fd/${parent}/${name}`, header);
+    setXattrs(parent, entry, header);
     setTime(parent, entry, timeOf(header));
   }
 
@@ -154,7 +159,7 @@ export class Extractor implements Disposable {
     } catch (error) {
       // Made before for something in it; or another kind of file, through a link.
       if (!isErrno(error, "EEXIST")) throw error;
-      if (this.#directories.existing(path) === undefined) {
+      if (!this.#isDirectory(directory, entry)) {
         this.#remove(directory, entry);
         makeDirectory(this.#directories.descriptor(directory), entry, 0o700);
       }
@@ -162,8 +167,8 @@ export class Extractor implements Disposable {
     const parent = this.#directories.descriptor(directory);
     setOwner(parent, entry, header.uid, header.gid);
     setMode(parent, entry, header.mode);
-    this.#setXattrs(`/proc/self/fd/${parent}/${latin1(entry)}`, header);
-    this.#directoryTimes.push([path, header]);
+    setXattrs(parent, entry, header);
+    this.#directoryTimes.push([path, timeOf(header)]);
   }
 
   #hardLink(path: string, directory: string, entry: EntryName, header: TarHeader): void {
@@ -196,12 +201,18 @@ export class Extractor implements Disposable {
       return make(this.#directories.descriptor(directory));
     } catch (error) {
       if (!isErrno(error, "EEXIST")) throw error;
-      if (this.#directories.existing(path) !== undefined) {
+      if (this.#isDirectory(directory, entry)) {
         throw badArchive(`entry ${shown(path)} would replace a directory`);
       }
       this.#remove(directory, entry);
       return make(this.#directories.descriptor(directory));
     }
+  }
+
+  /** Whether the entry itself is a directory; a link to one is none. */
+  #isDirectory(directory: string, entry: EntryName): boolean {
+    const { mode } = lstatAt(this.#directories.descriptor(directory), entry.subarray(0, -1));
+    return (mode & constants.S_IFMT) === constants.S_IFDIR;
   }
 
   #remove(directory: string, entry: EntryName): void {
@@ -231,15 +242,26 @@ export class Extractor implements Disposable {
       if (!isErrno(error, "ENOTDIR")) throw error;
     }
   }
+}
 
-  #setXattrs(path: string, header: TarHeader): void {
-    for (const [name, value] of header.xattrs) {
-      try {
-        lsetxattr(path, name, Buffer.from(value, "latin1"));
-      } catch (error) {
-        // Attributes that this file system does not know are not worth an image.
-        if (!isErrno(error, "ENOTSUP", "EOPNOTSUPP")) throw error;
-      }
+/** Longer paths are remembered by a digest: an archive may have millions of them. */
+const LONG_PATH = 128;
+
+/** What a cleaned path is remembered as; no such path begins with a slash. */
+function remembered(path: string): string {
+  if (path.length <= LONG_PATH) return path;
+  return `/${createHash("sha256").update(path, "latin1").digest("base64")}`;
+}
+
+function setXattrs(parent: number, entry: EntryName, header: TarHeader): void {
+  if (header.xattrs.size === 0) return;
+  const path = Buffer.concat([Buffer.from(`/proc/self/fd/${parent}/`), entry.subarray(0, -1)]);
+  for (const [name, value] of header.xattrs) {
+    try {
+      lsetxattr(path, name, Buffer.from(value, "latin1"));
+    } catch (error) {
+      // Attributes that this file system does not know are not worth an image.
+      if (!isErrno(error, "ENOTSUP", "EOPNOTSUPP")) throw error;
     }
   }
 }
@@ -255,7 +277,7 @@ function nodeOf(header: TarHeader): readonly [type: number, device: bigint] {
   }
 }
 
-function timeOf(header: TarHeader): { seconds: number; nanoseconds: number } {
+function timeOf(header: TarHeader): FileTime {
   return { seconds: header.mtime, nanoseconds: header.mtimeNanoseconds };
 }
 

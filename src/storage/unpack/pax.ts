@@ -1,4 +1,5 @@
-import { badArchive, shown, type TarHeader } from "./tar_header.ts";
+import { Buffer } from "node:buffer";
+import { badArchive, MAX_OWNER, shown, type TarHeader } from "./tar_header.ts";
 
 /** Records of PAX headers by keyword; bytes, one character each. */
 export type PaxRecords = ReadonlyMap<string, string>;
@@ -34,7 +35,8 @@ export function parsePax(data: string): PaxRecords {
 }
 
 /**
- * A header with what extended headers say of it.
+ * A header with what extended headers say of it. Global ones are not among them: nobody else who
+ * unpacks layers heeds those.
  *
  * @throws {CridError} `invalid_argument` for a value of the wrong form, and for GNU's sparse files.
  */
@@ -43,6 +45,8 @@ export function withPax(header: TarHeader, records: PaxRecords): TarHeader {
   const xattrs = new Map<string, string>();
   const changed: { -readonly [K in keyof TarHeader]?: TarHeader[K] } = {};
   for (const [key, value] of records) {
+    // Says that nothing is said. An attribute may be empty.
+    if (value === "" && !key.startsWith(XATTR)) continue;
     switch (key) {
       case "path":
         changed.name = name(value);
@@ -51,13 +55,13 @@ export function withPax(header: TarHeader, records: PaxRecords): TarHeader {
         changed.linkName = name(value);
         break;
       case "size":
-        if (header.kind === "file") changed.size = whole(key, value);
+        if (header.kind === "file" || header.kind === "unmarked") changed.size = whole(key, value);
         break;
       case "uid":
-        changed.uid = whole(key, value);
+        changed.uid = whole(key, value, MAX_OWNER);
         break;
       case "gid":
-        changed.gid = whole(key, value);
+        changed.gid = whole(key, value, MAX_OWNER);
         break;
       case "mtime":
         Object.assign(changed, time(value));
@@ -79,13 +83,22 @@ export function withPax(header: TarHeader, records: PaxRecords): TarHeader {
 
 function name(value: string): string {
   if (value.includes("\0")) throw badArchive("a path in a PAX header holds a NUL byte");
-  return value;
+  return ownCopy(value);
 }
 
-function whole(key: string, value: string): number {
-  const number = Number(value);
-  if (/^\d+$/.test(value) && Number.isSafeInteger(number)) return number;
-  throw badArchive(`the ${key} in a PAX header is no number`);
+/**
+ * A text that stands for itself. V8 lets a part of a text hold on to the whole, which may be a
+ * megabyte of nothing for each of many short names.
+ *
+ * @param text One character for each byte.
+ */
+export function ownCopy(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
+}
+
+function whole(key: string, value: string, most = Number.MAX_SAFE_INTEGER): number {
+  if (/^\d+$/.test(value) && Number(value) <= most) return Number(value);
+  throw badArchive(`the ${key} in a PAX header is no number, or out of range`);
 }
 
 function time(value: string): { mtime: number; mtimeNanoseconds: number } {

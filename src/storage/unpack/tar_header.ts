@@ -4,9 +4,11 @@ import { CridError } from "../../failure/mod.ts";
 /** Size of a tar block; headers and content are padded to it. */
 export const BLOCK = 512;
 
-/** What an entry is. `meta` entries carry headers of the one that follows. */
+/** What an entry is; the last four carry headers of the ones that follow. */
 export type EntryKind =
   | "file"
+  /** Of an archive from before POSIX, which marks directories by the slash alone. */
+  | "unmarked"
   | "hardlink"
   | "symlink"
   | "character"
@@ -39,7 +41,7 @@ export interface TarHeader {
 
 const KINDS: Readonly<Record<string, EntryKind>> = {
   "0": "file",
-  "\0": "file",
+  "\0": "unmarked",
   "7": "file",
   "1": "hardlink",
   "2": "symlink",
@@ -67,6 +69,9 @@ const MAGIC = [257, 8] as const;
 const MAJOR = [329, 8] as const;
 const MINOR = [337, 8] as const;
 const PREFIX = [345, 155] as const;
+
+/** Owners are 32 bits, and the last one means nobody at all. */
+export const MAX_OWNER = 0xffff_fffe;
 
 const NO_XATTRS: ReadonlyMap<string, string> = new Map();
 
@@ -96,10 +101,7 @@ export function parseHeader(block: Uint8Array): TarHeader {
     ? text(block, PREFIX)
     : "";
   const name = prefix === "" ? base : `${prefix}/${base}`;
-  const kind = type === "0" || type === "\0"
-    // Archives from before POSIX mark directories by the slash alone.
-    ? name.endsWith("/") ? "directory" : "file"
-    : KINDS[type];
+  const kind = KINDS[type];
   if (kind === undefined) {
     throw badArchive(
       `entry ${shown(name)} is of type ${JSON.stringify(type)}, which crid cannot unpack`,
@@ -110,10 +112,10 @@ export function parseHeader(block: Uint8Array): TarHeader {
     kind,
     name,
     linkName: text(block, LINK),
-    size: hasContent(kind) ? number(block, SIZE, name) : 0,
+    size: hasContent(kind) ? natural(block, SIZE, name) : 0,
     mode: number(block, MODE, name) & 0o7777,
-    uid: number(block, UID, name),
-    gid: number(block, GID, name),
+    uid: natural(block, UID, name, MAX_OWNER),
+    gid: natural(block, GID, name, MAX_OWNER),
     mtime: number(block, MTIME, name),
     mtimeNanoseconds: 0,
     major: device ? number(block, MAJOR, name) : 0,
@@ -122,13 +124,21 @@ export function parseHeader(block: Uint8Array): TarHeader {
   };
 }
 
+/** An unmarked entry as what it is, which its whole name tells. */
+export function marked(header: TarHeader): TarHeader {
+  if (header.kind !== "unmarked") return header;
+  if (!header.name.endsWith("/")) return { ...header, kind: "file" };
+  return { ...header, kind: "directory", size: 0 };
+}
+
 /** A name for a message: as UTF-8, quoted, not too long. */
 export function shown(name: string): string {
   return JSON.stringify(Buffer.from(name.slice(0, 200), "latin1").toString());
 }
 
 function hasContent(kind: EntryKind): boolean {
-  return kind === "file" || kind === "pax" || kind === "pax-global" || kind === "gnu-name" ||
+  return kind === "file" || kind === "unmarked" || kind === "pax" || kind === "pax-global" ||
+    kind === "gnu-name" ||
     kind === "gnu-link";
 }
 
@@ -168,7 +178,23 @@ function number(
   const first = block[start]!;
   const value = (first & 0x80) !== 0 ? base256(block, start, length) : octal(block, start, length);
   if (Number.isSafeInteger(value)) return value;
-  throw badArchive(`entry ${shown(name)}: a number in its header is out of range or no number`);
+  throw badNumber(name);
+}
+
+/** GNU's form of a number has a sign, which a length must not have. */
+function natural(
+  block: Uint8Array,
+  field: readonly [number, number],
+  name: string,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  const value = number(block, field, name);
+  if (value >= 0 && value <= most) return value;
+  throw badNumber(name);
+}
+
+function badNumber(name: string): CridError {
+  return badArchive(`entry ${shown(name)}: a number in its header is out of range or no number`);
 }
 
 function base256(block: Uint8Array, start: number, length: number): number {

@@ -1,6 +1,13 @@
 import { Buffer } from "node:buffer";
-import { parsePax, type PaxRecords, withPax } from "./pax.ts";
-import { badArchive, BLOCK, isZeroBlock, parseHeader, type TarHeader } from "./tar_header.ts";
+import { ownCopy, parsePax, type PaxRecords, withPax } from "./pax.ts";
+import {
+  badArchive,
+  BLOCK,
+  isZeroBlock,
+  marked,
+  parseHeader,
+  type TarHeader,
+} from "./tar_header.ts";
 
 /** A header that belongs to the next entry may be so long; a hostile one would fill the memory. */
 const MAX_META_BYTES = 1024 * 1024;
@@ -34,7 +41,6 @@ export class TarReader {
   readonly #block = new Uint8Array(BLOCK);
   #meta: Uint8Array[] = [];
   #metaHeader: TarHeader | undefined;
-  #global: PaxRecords = NO_RECORDS;
   #local: PaxRecords = NO_RECORDS;
   #longName: string | undefined;
   #longLink: string | undefined;
@@ -114,9 +120,10 @@ export class TarReader {
   }
 
   #entry(plain: TarHeader): void {
-    let header = withPax(withPax(plain, this.#global), this.#local);
+    let header = withPax(plain, this.#local);
     if (this.#longName !== undefined) header = { ...header, name: this.#longName };
     if (this.#longLink !== undefined) header = { ...header, linkName: this.#longLink };
+    header = marked(header);
     this.#local = NO_RECORDS;
     this.#longName = this.#longLink = undefined;
     this.#metaHeader = undefined;
@@ -142,14 +149,13 @@ export class TarReader {
         this.#local = parsePax(text);
         break;
       case "pax-global":
-        this.#global = new Map([...this.#global, ...parsePax(text)]);
         this.#metaHeader = undefined;
         break;
       case "gnu-name":
-        this.#longName = untilNul(text);
+        this.#longName = ownCopy(untilNul(text));
         break;
       case "gnu-link":
-        this.#longLink = untilNul(text);
+        this.#longLink = ownCopy(untilNul(text));
         break;
     }
     this.#expectPadding();

@@ -10,7 +10,7 @@ export interface EntryOptions {
   readonly mode?: number;
   /** In place of the mode's octal text. */
   readonly modeText?: string;
-  /** In place of the content's length. */
+  /** In place of the content's length; a negative one is written in GNU's base 256. */
   readonly size?: number;
 }
 
@@ -21,9 +21,11 @@ export function entry(name: string, content: string, options: EntryOptions = {})
   const type = options.type ?? (name.endsWith("/") ? "5" : "0");
   header.write(name.slice(0, 100), 0, "latin1");
   header.write(options.modeText ?? octal(options.mode ?? (type === "5" ? 0o755 : 0o644), 8), 100);
-  header.write(octal(options.uid ?? 0, 8), 108);
+  const number = (value: number, length: number) =>
+    value < 0 ? Buffer.alloc(length, 0xff).fill(value & 0xff, length - 1) : octal(value, length);
+  header.set(Buffer.from(number(options.uid ?? 0, 8)), 108);
   header.write(octal(0, 8), 116);
-  header.write(octal(options.size ?? content.length, 12), 124);
+  header.set(Buffer.from(number(options.size ?? content.length, 12)), 124);
   header.write(octal(1_000_000_000, 12), 136);
   header.write("        ", 148);
   header.write(type, 156);

@@ -220,6 +220,34 @@ describe("unpacking a layer", () => {
     return Buffer.concat(parts);
   }
 
+  it("sets the attributes of files whatever bytes their names have", async () => {
+    const attributes = pax({ "SCHILY.xattr.trusted.a": "b" });
+    const names = ["caf\xc3\xa9", "caf\xe9", "caf\xc3\xa9.d/"];
+    await unpack(tarOf(...names.flatMap((name) => [attributes, entry(name, "")])));
+    for (const name of names) {
+      const path = Buffer.from(`${paths().diff}/${name}`, "latin1");
+      assert.equal(Buffer.from(lgetxattr(path, "trusted.a") ?? []).toString(), "b", name);
+    }
+  });
+
+  it("reads headers as podman does: global ones say nothing, and no value means the plain one", async () => {
+    const global = entry("g", "15 path=global\n10 uid=7\n", { type: "g" });
+    await unpack(tarOf(global, pax({ path: "", uid: "" }), entry("f", "x", { uid: 5 })));
+    assert.equal(Deno.lstatSync(join(paths().diff, "f")).uid, 5);
+  });
+
+  it("takes a file for a directory by its slash only where the header tells no kind", async () => {
+    await unpack(tarOf(
+      entry("old/", "", { type: "\0" }),
+      pax({ path: "older/" }),
+      entry("x", "", { type: "\0" }),
+      entry("file/", "content", { type: "0" }),
+    ));
+    const at = (path: string) => Deno.lstatSync(join(paths().diff, path));
+    assert.ok(at("old").isDirectory && at("older").isDirectory);
+    assert.equal(Deno.readTextFileSync(join(paths().diff, "file")), "content");
+  });
+
   it("does not set attributes by which overlay finds its layers", async () => {
     const attributes = pax({ "SCHILY.xattr.trusted.overlay.redirect": "/etc" });
     await unpack(tarOf(attributes, entry("f", "x")));
@@ -261,6 +289,13 @@ describe("unpacking a layer", () => {
       () => tarOf(entry("p", "", { type: "x", size: 2e6 })),
       /too long/,
     ],
+    [
+      "an extended header of negative length",
+      () => tarOf(entry("p", "", { type: "x", size: -1 })),
+      /out of range/,
+    ],
+    ["a file of negative length", () => tarOf(entry("f", "", { size: -100 })), /out of range/],
+    ["an owner that no file has", () => tarOf(entry("f", "", { uid: -1 })), /out of range/],
     ["a cut in a file", () => tar().subarray(0, 2000), /cut off/],
     ["a cut in a header", () => tar().subarray(0, 300), /cut off/],
     ["cut gzip data", () => gzipSync(tar()).subarray(0, 40), /gzip/],
@@ -408,6 +443,25 @@ describe("unpacking a layer", () => {
       ]);
       await Deno.remove(paths().diff, { recursive: true });
     }
+  });
+
+  it("changes nothing outside through a link in place of a directory", async () => {
+    const outside = join(directory, "outside");
+    await Deno.mkdir(outside, { mode: 0o700 });
+    await unpack(tarOf(
+      // In the layer there is a directory where the link leads, too.
+      pax({ path: `${outside.slice(1)}/` }),
+      entry("o/", ""),
+      entry("d/", ""),
+      entry("d/x", "", { type: "2", link: outside }),
+      entry("l", "", { type: "2", link: "d" }),
+      entry("l/x/", "", { mode: 0o777, uid: 1 }),
+    ));
+    const { mode, uid } = Deno.lstatSync(outside);
+    assert.deepEqual([mode! & 0o7777, uid], [0o700, 0]);
+    const made = Deno.lstatSync(join(paths().diff, "d/x"));
+    assert.ok(made.isDirectory);
+    assert.deepEqual([made.mode! & 0o7777, made.uid], [0o777, 1]);
   });
 
   it("unpacks paths that are 300 directories deep", async () => {
