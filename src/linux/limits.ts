@@ -42,12 +42,6 @@ export function getRlimit(name: RlimitName, pid = 0): Rlimit {
   return { soft: view.getBigUint64(0, true), hard: view.getBigUint64(8, true) };
 }
 
-/** Sets a limit of a process, 0 for this one. @throws {Errno} `EPERM` above the hard limit. */
-export function setRlimit(name: RlimitName, limit: Rlimit, pid = 0): void {
-  const bytes = new Uint8Array(new BigUint64Array([limit.soft, limit.hard]).buffer);
-  check(libc().prlimit(pid, RLIMITS.indexOf(name), bytes, null), "prlimit", name);
-}
-
 /** Capabilities in the order of their numbers (linux/capability.h). */
 export const CAPABILITIES = [
   "CAP_CHOWN",

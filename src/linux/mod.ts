@@ -53,17 +53,12 @@ export {
   readFileInRoot,
   resolveInRoot,
   type Root,
-  touchInRoot,
 } from "./rooted.ts";
 export {
-  bootTime,
-  CLOCK_TICKS,
   parseProcessStat,
   processArguments,
-  processStartTime,
   type ProcessStat,
   processStat,
-  processState,
   processStatus,
 } from "./proc.ts";
 export {
@@ -75,7 +70,6 @@ export {
   type Rlimit,
   type RlimitName,
   RLIMITS,
-  setRlimit,
 } from "./limits.ts";
 
 export {

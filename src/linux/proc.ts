@@ -31,16 +31,6 @@ export function parseProcessStat(text: string): ProcessStat {
   };
 }
 
-/** When a process was started, in clock ticks since boot; `undefined` when there is none. */
-export function processStartTime(pid: number): number | undefined {
-  return processStat(pid)?.startTime;
-}
-
-/** The state letter of a process, see {@linkcode ProcessStat.state}; `undefined` when there is none. */
-export function processState(pid: number): string | undefined {
-  return processStat(pid)?.state;
-}
-
 /** The fields of /proc/<pid>/status by name; `undefined` when there is no such process. */
 export function processStatus(pid: number | "self"): ReadonlyMap<string, string> | undefined {
   const text = readKernelFile(`/proc/${pid}/status`);
@@ -57,13 +47,4 @@ export function processStatus(pid: number | "self"): ReadonlyMap<string, string>
 export function processArguments(pid: number): string[] {
   const text = readKernelFile(`/proc/${pid}/cmdline`) ?? "";
   return text === "" ? [] : text.replace(/\0$/, "").split("\0");
-}
-
-/** Clock ticks a second, the unit of start times: the same on every architecture of Linux. */
-export const CLOCK_TICKS = 100;
-
-/** When the host was started, in seconds since the epoch. */
-export function bootTime(): number {
-  const line = readKernelFile("/proc/stat")?.split("\n").find((line) => line.startsWith("btime "));
-  return Number(line?.slice("btime ".length));
 }

@@ -146,27 +146,6 @@ function enterOrMake(root: Fd, parent: Fd, reached: string, name: string, made: 
   return directory;
 }
 
-/**
- * Makes an empty file at `path` inside `root`, with the directories above it; an existing one is left
- * as it is. Made for the target of a bind mount.
- *
- * @throws {CridError} As {@linkcode mkdirInRoot}.
- */
-export function touchInRoot(root: Root, path: string, made: MadeFile = {}): Fd {
-  try {
-    return openInRoot(root, path, OpenFlag.PATH);
-  } catch (error) {
-    if (!isErrno(error, "ENOENT")) throw error;
-  }
-  const slash = path.lastIndexOf("/");
-  const { mode: _, ...owner } = made;
-  using parent = mkdirInRoot(root, path.slice(0, slash + 1), owner);
-  const flags = OpenFlag.WRITE | OpenFlag.CREATE | OpenFlag.EXCLUSIVE | OpenFlag.NOFOLLOW;
-  const file = openAt(parent.number, path.slice(slash + 1), flags, 0o600);
-  own(file, made, 0o644);
-  return file;
-}
-
 function own(fd: Fd, made: MadeFile, defaultMode: number): void {
   check(libc().fchown(fd.number, made.uid ?? 0, made.gid ?? 0), "chown", pathOf(fd));
   check(libc().fchmod(fd.number, made.mode ?? defaultMode), "chmod", pathOf(fd));

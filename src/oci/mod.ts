@@ -12,7 +12,6 @@ export { createContainer } from "./monitor.ts";
 export {
   containerState,
   deleteContainer,
-  killContainer,
   listContainers,
   pauseContainer,
   resumeContainer,

@@ -38,24 +38,6 @@ export async function containerState(
   return { status: state.status!, pid: Number(state.pid) || 0 };
 }
 
-/**
- * Sends a signal to a container's first process, or with `all` to every process in its cgroup. A
- * process that is gone already is no error.
- *
- * @param signal A name or a number: `SIGTERM`, `15`.
- */
-export async function killContainer(
-  handler: RuntimeHandler,
-  id: string,
-  signal: string | number,
-  target: "init" | "all" = "init",
-): Promise<void> {
-  const args = target === "all" ? ["kill", "--all", id] : ["kill", id];
-  const result = await runtime(handler, [...args, String(signal)]);
-  if (result.code === 0 || isUnknownContainer(result) || isGone(result)) return;
-  throw new CridError("unknown", `signal container ${id}: ${runtimeMessage(result)}`);
-}
-
 /** Kills what is left of a container and makes the runtime forget it; unknown is no error. */
 export async function deleteContainer(handler: RuntimeHandler, id: string): Promise<void> {
   if (handler.version.startsWith("runc") && await deleteStopped(handler, id)) return;
@@ -128,11 +110,6 @@ type Failure = { readonly code: number; readonly stderr: Uint8Array };
 /** runc: `container does not exist`; crun: `error opening file …/status: No such file or directory`. */
 function isUnknownContainer(failure: Failure): boolean {
   return /does not exist|\/status`?'?: No such file/.test(text(failure));
-}
-
-/** runc: `container not running`, `process already finished`; crun: `kill container: No such process`. */
-function isGone(failure: Failure): boolean {
-  return /not running|already finished|No such process/.test(text(failure));
 }
 
 function text(failure: Failure): string {

@@ -8,7 +8,6 @@ import {
   type Exited,
   forgetMonitor,
   isAlive,
-  killContainer,
   listContainers,
   readExit,
   reopenLog,
@@ -155,7 +154,7 @@ describe("the monitor of a container", () => {
     await assert.rejects(resizeTerminal(made.bundle, { width: 80, height: 24 }), /is gone/);
     assert.equal(isAlive(made.init), true);
     assert.equal(await readExit(made.persistDir, made.bundle), undefined);
-    await killContainer(handler, made.id, "SIGKILL");
+    process.kill(made.init.pid, "SIGKILL");
   });
 
   it("sets the size of a terminal", async () => {
@@ -171,7 +170,7 @@ describe("the monitor of a container", () => {
     await resizeTerminal(made.bundle, { width: 0, height: 0 });
     await pause(500);
     assert.match(await readFile(made.logPath, "utf8"), /45 123/);
-    await killContainer(handler, made.id, "SIGKILL");
+    process.kill(made.init.pid, "SIGKILL");
     await made.closed;
   });
 

@@ -8,10 +8,8 @@ import {
   getRlimit,
   parseMountInfo,
   parseProcessStat,
-  processStartTime,
-  processState,
+  processStat,
   RLIM_INFINITY,
-  setRlimit,
 } from "../../../src/linux/mod.ts";
 
 describe("/proc/<pid>/stat", () => {
@@ -26,9 +24,10 @@ describe("/proc/<pid>/stat", () => {
   });
 
   it("tells this process's state and start, and nothing of one that is not there", () => {
-    assert.match(processState(process.pid)!, /^[RS]$/);
-    assert.ok(processStartTime(process.pid)! > 0);
-    assert.equal(processState(0x3fffff), undefined);
+    const stat = processStat(process.pid)!;
+    assert.match(stat.state, /^[RS]$/);
+    assert.ok(stat.startTime > 0);
+    assert.equal(processStat(0x3fffff), undefined);
   });
 });
 
@@ -69,12 +68,9 @@ describe("device numbers", () => {
 });
 
 describe("limits and capabilities", () => {
-  it("reads a limit, and lowers the soft one", () => {
-    const before = getRlimit("RLIMIT_CORE");
-    assert.ok(before.hard <= RLIM_INFINITY && before.soft <= before.hard);
-    setRlimit("RLIMIT_CORE", { soft: 0n, hard: before.hard });
-    assert.equal(getRlimit("RLIMIT_CORE").soft, 0n);
-    setRlimit("RLIMIT_CORE", before);
+  it("reads a limit", () => {
+    const { soft, hard } = getRlimit("RLIMIT_CORE");
+    assert.ok(soft <= hard && hard <= RLIM_INFINITY);
   });
 
   it("names the capabilities of the bounding set", () => {
