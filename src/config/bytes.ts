@@ -1,3 +1,5 @@
+const SIZE = /^(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?$/i;
+
 const FACTORS: Readonly<Record<string, number>> = { "": 0, k: 1, m: 2, g: 3, t: 4, p: 5 };
 
 /**
@@ -8,13 +10,18 @@ const FACTORS: Readonly<Record<string, number>> = { "": 0, k: 1, m: 2, g: 3, t: 
  * @throws {Error} `invalid size: "x"`.
  */
 export function parseBytes(text: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?$/i.exec(text.trim()) ?? [];
+  const [, amount, unit] = SIZE.exec(text.trim()) ?? [];
   if (amount === undefined) throw new Error(`invalid size: ${JSON.stringify(text)}`);
   return Math.floor(Number(amount) * 1024 ** FACTORS[unit!.toLowerCase()]!);
 }
 
+/** Whether {@linkcode parseBytes} can read it. */
+export function isBytes(text: string): boolean {
+  return SIZE.test(text.trim());
+}
+
 /** A container needs this much to get through its own start, unless its handler says otherwise. */
-const USUAL_MINIMUM = "12MiB";
+export const USUAL_MINIMUM = "12MiB";
 
 /**
  * The smallest memory limit that a handler's containers may have.
@@ -22,9 +29,6 @@ const USUAL_MINIMUM = "12MiB";
  * @returns Bytes. An amount that cannot be read counts as not set.
  */
 export function minimumMemory(handler: { readonly container_min_memory: string }): number {
-  try {
-    return parseBytes(handler.container_min_memory);
-  } catch {
-    return parseBytes(USUAL_MINIMUM);
-  }
+  const text = handler.container_min_memory;
+  return parseBytes(isBytes(text) ? text : USUAL_MINIMUM);
 }

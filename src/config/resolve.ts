@@ -1,3 +1,4 @@
+import { isBytes, USUAL_MINIMUM } from "./bytes.ts";
 import { type Message, warning } from "./message.ts";
 import { type Config, defaultsOf, ENTRIES, type RuntimeHandlerConfig, tomlPath } from "./table.ts";
 import { valueAt } from "./assignment.ts";
@@ -47,6 +48,15 @@ function corrections({ api, runtime }: Config): Message[] {
       warning(
         `Forcing ctr_stop_timeout to lowest possible value of ${LEAST_STOP_TIMEOUT}s`,
         { ctr_stop_timeout: runtime.ctr_stop_timeout },
+      ),
+    );
+  }
+  for (const [name, { container_min_memory: size }] of Object.entries(runtime.runtimes)) {
+    if (size === "" || isBytes(size)) continue;
+    messages.push(
+      warning(
+        `runtime handler ${JSON.stringify(name)}: container_min_memory ${JSON.stringify(size)} ` +
+          `is no size; it is ${USUAL_MINIMUM}`,
       ),
     );
   }

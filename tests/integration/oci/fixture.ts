@@ -139,7 +139,7 @@ export function specInput(directory: string, input: Partial<SpecInput> = {}): Sp
   };
 }
 
-export function handlerConfig(root: string, path = "") {
+function handlerConfig(path: string, root: string) {
   return {
     runtime_path: path,
     runtime_type: "oci" as const,
@@ -174,8 +174,8 @@ export async function makePlace(): Promise<Place> {
   for (const each of [exitsDir, attachDir]) await mkdir(each);
   const handlers = await loadHandlers({
     runtimes: {
-      runc: handlerConfig(join(directory, "runc")),
-      crun: handlerConfig(join(directory, "crun")),
+      runc: handlerConfig("/usr/sbin/runc", join(directory, "runc")),
+      crun: handlerConfig("/usr/bin/crun", join(directory, "crun")),
     },
     defaultRuntime: "runc",
     cgroupManager: "cgroupfs",

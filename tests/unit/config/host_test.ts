@@ -126,8 +126,8 @@ describe("checking the host before serving", () => {
     withHost(async ({ config, check }) => {
       const base = config({ crun: {} });
       await assert.rejects(
-        check({ ...base, crio: { ...base.crio, storage_driver: "btrfs" } }),
-        /storage_driver = "btrfs" is not built/,
+        check({ ...base, crio: { ...base.crio, storage_driver: "zfs" } }),
+        /storage_driver = "zfs" is not built/,
       );
     }));
 

@@ -116,7 +116,7 @@ container_create_timeout = 5`);
   });
 
   it("gives the least memory of a container in bytes", () => {
-    const { config } = resolved(
+    const { config, warnings } = resolved(
       '[crio.runtime.runtimes.a]\ncontainer_min_memory = "1.5GiB"\n' +
         '[crio.runtime.runtimes.b]\n[crio.runtime.runtimes.c]\ncontainer_min_memory = "lots"',
     );
@@ -126,6 +126,9 @@ container_create_timeout = 5`);
       1_610_612_736,
       12_582_912,
       12_582_912,
+    ]);
+    assert.deepEqual(warnings, [
+      'runtime handler "c": container_min_memory "lots" is no size; it is 12MiB',
     ]);
   });
 
