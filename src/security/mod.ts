@@ -35,6 +35,7 @@ export {
 export { parseLabel } from "./selinux/label.ts";
 export { freeLevel } from "./selinux/levels.ts";
 export {
+  isKnownLabel,
   loadSelinuxPolicy,
   selinuxEnabled,
   type SelinuxPlaces,

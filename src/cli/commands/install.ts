@@ -6,6 +6,7 @@ import { missingOnNode, nextStep } from "../install/advice.ts";
 import { hasSystemd, hostPrograms, ownFile, systemctl } from "../install/host.ts";
 import { type NodeFile, nodeFiles, PROGRAM, UNIT } from "../install/node_files.ts";
 import { type Found, place, placement } from "../install/place.ts";
+import { labelRuntime } from "../install/selinux.ts";
 import { print } from "../output.ts";
 import { noOperands } from "./operands.ts";
 
@@ -98,6 +99,12 @@ async function install({ given, load }: Call): Promise<number> {
     print(`${(mode === "pretend" ? FUTURE : PAST)[deed].padEnd(14)} ${file.target}\n`);
   }
   if (mode === "write" && hasSystemd(root)) await systemctl("daemon-reload");
+  const label = mode === "write" && root === "/" ? await labelRuntime(PROGRAM) : undefined;
+  if (label !== undefined) {
+    print(`labelled       ${PROGRAM} as ${label}\n\n`);
+    print("Have it labelled so when the file system is relabelled, too:\n");
+    print(item(`semanage fcontext -a -t ${label} ${PROGRAM}`));
+  }
   const missing = await missingOnNode(root, host);
   if (missing.length > 0) print(`\nThis node still needs\n${missing.map(item).join("")}`);
   if (mode === "write") print(`\n${await nextStep(root, PROGRAM)}\n`);

@@ -11,12 +11,13 @@ const TRIES = 1000;
  * file of another level.
  *
  * @param labels Those in use.
+ * @param categories How many the policy has.
  */
-export function freeLevel(labels: Iterable<string>): string {
+export function freeLevel(labels: Iterable<string>, categories = CATEGORIES): string {
   const taken = new Set(Array.from(labels, (label) => inOrder(parseLabel(label).level)));
   for (let tries = 0; tries < TRIES; tries++) {
     const [one = 0, other = 0] = crypto.getRandomValues(new Uint16Array(2))
-      .map((each) => each % CATEGORIES);
+      .map((each) => each % categories);
     const level = `s0:c${Math.min(one, other)},c${Math.max(one, other)}`;
     if (one !== other && !taken.has(level)) return level;
   }

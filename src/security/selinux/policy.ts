@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "@std/path";
-import { CridError, errorMessage } from "../../failure/mod.ts";
+import { CridError, errorMessage, isCode } from "../../failure/mod.ts";
 import { askKernelFile, isErrno, KernelFileError, kernelFileExists } from "../../linux/mod.ts";
 import { log } from "../../observe/mod.ts";
 
@@ -101,6 +101,17 @@ export function canonicalLabel(policy: SelinuxPolicy, label: string): string {
       `SELinux label ${label}: the policy of this host has no such user, role, type or level`,
       { cause: error },
     );
+  }
+}
+
+/** Whether the loaded policy has a label. */
+export function isKnownLabel(policy: SelinuxPolicy, label: string): boolean {
+  try {
+    canonicalLabel(policy, label);
+    return true;
+  } catch (error) {
+    if (isCode(error, "invalid_argument")) return false;
+    throw error;
   }
 }
 
