@@ -58,13 +58,22 @@ export function loadSelinuxPolicy(places: SelinuxPlaces = {}): SelinuxPolicy | u
     );
     return undefined;
   }
-  return {
+  const policy = {
     kernel: places.kernel ?? KERNEL,
     process,
     file,
     readOnlyFile: contexts.get("ro_file") ?? file,
     init: contexts.get("init_process") ?? process,
   };
+  const unknown = [process, file].filter((label) => !isKnownLabel(policy, label));
+  // Pods are refused rather than run without the confinement that the host is meant to give them.
+  for (const label of unknown) {
+    log.warn(
+      `No pod can be made: SELinux is on, and its policy does not have ${label}; install the ` +
+        "policy for containers (container-selinux), or set selinux = false",
+    );
+  }
+  return policy;
 }
 
 function contextFiles(places: SelinuxPlaces): readonly string[] {

@@ -5,6 +5,7 @@ import {
   containerLabels,
   freeLevel,
   initLabel,
+  isKnownLabel,
   loadSelinuxPolicy,
   needsLevel,
   podLabels,
@@ -125,6 +126,22 @@ describe("SELinux labels", () => {
     const asked = podLabels(policy, { ...ASKED, type: "mine_t" }, "s0:c5,c6").process;
     assert.equal(initLabel(policy, asked, undefined), asked);
     assert.equal(initLabel(policy, "", undefined), "");
+  });
+
+  it("are refused when the loaded policy does not have them", async () => {
+    const places = await fakeHost(directory, LXC_CONTEXTS);
+    const context = join(places.kernel ?? "", "context");
+    await Deno.remove(context);
+    // Answers as the kernel does to a label that it does not know.
+    await Deno.symlink("/proc/self/oom_score_adj", context);
+    const policy = loadSelinuxPolicy(places);
+    assert.ok(policy !== undefined);
+    assert.equal(isKnownLabel(policy, policy.process), false);
+    assert.throws(() => podLabels(policy, { ...ASKED, type: "none_t" }, "s0:c1,c2"), {
+      code: "invalid_argument",
+      message:
+        /^SELinux label system_u:system_r:none_t:s0:c1,c2: the policy of this host has no such/,
+    });
   });
 
   it("are refused when they would mean something else to mount(2)", async () => {
