@@ -88,6 +88,8 @@ async function forward(
     data.resume().end();
     return;
   }
+  // The client did not wait for the connection.
+  if (data.destroyed) return void target.destroy();
   await bridge(data, target);
   error.end();
   // The client closes its half when it sees the end of ours; until then its data has nowhere to go.

@@ -96,14 +96,17 @@ export function followCertificate(server: Server, tls: StreamTls): Disposable {
       log.error(`keep the streaming server's certificate: ${errorMessage(error)}`);
     }
   };
-  (async () => {
+  const follow = async () => {
     for await (const { paths, kind } of watcher) {
       if (kind === "access") continue;
       if (!paths.some((path) => names.has(basename(path)) || basename(path) === "..data")) continue;
       clearTimeout(timer);
       timer = setTimeout(reload, SETTLE_MS);
     }
-  })();
+  };
+  follow().catch((error) => {
+    log.error(`the streaming server's certificate is not followed: ${errorMessage(error)}`);
+  });
   return {
     [Symbol.dispose]() {
       clearTimeout(timer);

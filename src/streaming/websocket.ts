@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { CridError } from "../failure/mod.ts";
 // @ts-types="@types/ws"
 import { type WebSocket, WebSocketServer } from "ws";
 
@@ -10,10 +11,10 @@ const MAX_MESSAGE = 1024 * 1024;
 const MAX_UNSENT = 256 * 1024;
 
 /**
- * Answers the handshake of a WebSocket. One that is wrong is answered too; the promise stays
- * unsettled then. The WebSocket is paused.
+ * Answers the handshake of a WebSocket, which is paused then.
  *
  * @param protocol The subprotocol that was chosen; `""` for none.
+ * @throws {CridError} `cancelled` after a handshake that was wrong, when that has been answered.
  */
 export function upgradeToWebSocket(
   message: IncomingMessage,
@@ -33,7 +34,8 @@ export function upgradeToWebSocket(
   if (protocol !== "") {
     server.on("headers", (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
   }
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    socket.once("close", () => reject(new CridError("cancelled", "the client has hung up")));
     server.handleUpgrade(message, socket, head, (webSocket) => {
       webSocket.on("error", () => webSocket.terminate());
       webSocket.on("ping", () => {

@@ -201,7 +201,7 @@ export class SpdyServer {
   }
 
   #send(stream: SpdyStream, data: Uint8Array, fin: number, done: (error?: Error) => void): void {
-    if (!this.#socket.writable) return done(new Error("the connection is closed"));
+    if (!this.#socket.writable || stream.destroyed) return done(new Error("it is closed"));
     const size = Math.min(data.length, MAX_FRAME, this.#allowance(stream));
     if (size === 0 && data.length > 0) {
       this.#unsent.set(stream, () => this.#send(stream, data, fin, done));

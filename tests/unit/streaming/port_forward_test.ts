@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { type Duplex, PassThrough } from "node:stream";
 import { describe, it } from "@std/testing/bdd";
 import { SpdyClient } from "../../harness/spdy_client.ts";
 import { served } from "./fake_sources.ts";
@@ -82,6 +83,21 @@ describe("port-forward", () => {
     await data.write("x");
     await data.end();
     assert.equal(await data.text(), "x");
+    connection.close();
+  });
+
+  it("closes a connection whose client has gone before it was made", async () => {
+    await using streams = await served();
+    const target = new PassThrough();
+    const made = Promise.withResolvers<Duplex>();
+    streams.sources.connect = () => made.promise;
+    const connection = await client(streams);
+    const { data } = open(connection, 80, "0");
+    data.cancel();
+    // Frames are read in their order.
+    await connection.open({ port: "80", requestid: "1", streamtype: "error" }).replied.promise;
+    made.resolve(target);
+    await new Promise<void>((resolve) => target.once("close", () => resolve()));
     connection.close();
   });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, it } from "@std/testing/bdd";
 import { commandClient, SpdyClient, upgrade } from "../../harness/spdy_client.ts";
@@ -44,6 +45,32 @@ describe("the streaming server", () => {
     const url = execUrl(streams.server);
     await new Promise((resolve) => setTimeout(resolve, 100));
     assert.equal((await upgrade(url, SPDY)).status, 404);
+  });
+
+  it("hangs up on a refused client that does not", async () => {
+    await using streams = await served();
+    const { port } = streams.server;
+    const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+    const closed = new Promise((resolve) => socket.on("error", () => {}).once("close", resolve));
+    socket.write(
+      "GET /exec/x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: spdy/3.1\r\n\r\n",
+    );
+    assert.match(String((await once(socket, "data"))[0]), / 404 /);
+    // Only whoever writes learns that nobody is there any more.
+    const timer = setInterval(() => socket.write("x"), 20);
+    try {
+      await closed;
+    } finally {
+      clearInterval(timer);
+    }
+  });
+
+  it("forgets a client whose WebSocket handshake is wrong", async () => {
+    await using streams = await served({ idleMs: 200 });
+    const path = new URL(execUrl(streams.server)).pathname;
+    const handshake = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
+      "Upgrade: websocket\r\nSec-WebSocket-Version: 99\r\n\r\n";
+    assert.match(await answer(streams.server.port, handshake), / 400 /);
   });
 
   it("refuses protocols that it does not speak", async () => {
