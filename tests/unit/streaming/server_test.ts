@@ -66,11 +66,29 @@ describe("the streaming server", () => {
   });
 
   it("forgets a client whose WebSocket handshake is wrong", async () => {
-    await using streams = await served({ idleMs: 200 });
+    await using streams = await served();
+    const timers = new Set<number>();
+    const { setInterval, clearInterval } = globalThis;
+    using _restored = {
+      [Symbol.dispose]: () => Object.assign(globalThis, { setInterval, clearInterval }),
+    };
+    Object.assign(globalThis, {
+      setInterval(work: () => void, milliseconds: number) {
+        const timer = setInterval(work, milliseconds);
+        timers.add(timer);
+        return timer;
+      },
+      clearInterval(timer: number) {
+        timers.delete(timer);
+        clearInterval(timer);
+      },
+    });
     const path = new URL(execUrl(streams.server)).pathname;
     const handshake = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
       "Upgrade: websocket\r\nSec-WebSocket-Version: 99\r\n\r\n";
     assert.match(await answer(streams.server.port, handshake), / 400 /);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(timers.size, 0, "nobody watches whether it is idle");
   });
 
   it("refuses protocols that it does not speak", async () => {
