@@ -67,7 +67,7 @@ describe("the streaming server", () => {
 
   it("forgets a client whose WebSocket handshake is wrong", async () => {
     await using streams = await served();
-    const timers = new Set<number>();
+    const timers = new Set<unknown>();
     const { setInterval, clearInterval } = globalThis;
     using _restored = {
       [Symbol.dispose]: () => Object.assign(globalThis, { setInterval, clearInterval }),
@@ -78,7 +78,7 @@ describe("the streaming server", () => {
         timers.add(timer);
         return timer;
       },
-      clearInterval(timer: number) {
+      clearInterval(timer: ReturnType<typeof setInterval>) {
         timers.delete(timer);
         clearInterval(timer);
       },
