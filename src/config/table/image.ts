@@ -85,9 +85,10 @@ export const IMAGE = {
     default: [],
     flag: "insecure-registry",
     env: ["CONTAINER_INSECURE_REGISTRY"],
-    built: false,
     deprecated: "set insecure = true for the registry in registries.conf",
-    doc: "Has no effect, in CRI-O neither.",
+    doc:
+      "Registries that may speak plain HTTP or have a bad certificate: hosts, with or without their " +
+      "port, and ranges of addresses (10.0.0.0/8). CRI-O reads the key and does nothing.",
   },
   image_volumes: {
     type: "string",

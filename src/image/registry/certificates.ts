@@ -21,21 +21,35 @@ export async function loadTlsIdentity(
   return { authorities: [], client: undefined };
 }
 
-/** The host's own authorities, from the first of these bundles that there is. */
-export async function loadSystemAuthorities(
-  bundles: readonly string[],
-): Promise<readonly string[]> {
-  for (const bundle of bundles) {
-    try {
-      return [await Deno.readTextFile(bundle)];
-    } catch (error) {
-      // Not permitted is as good as absent here: the built-in authorities remain.
-      const absent = error instanceof Deno.errors.NotFound ||
-        error instanceof Deno.errors.NotCapable;
-      if (!absent) throw wrapError(`read ${bundle}`, error);
-    }
+/** The host's own authorities, read again when their file has changed. */
+export class SystemAuthorities {
+  readonly #bundles: readonly string[];
+  #read: { readonly state: string; readonly authorities: readonly string[] } | undefined;
+
+  /** @param bundles The first of these files that there is counts. */
+  constructor(bundles: readonly string[]) {
+    this.#bundles = bundles;
   }
-  return [];
+
+  /** In PEM; the same texts as long as nobody changes them. */
+  async load(): Promise<readonly string[]> {
+    for (const bundle of this.#bundles) {
+      try {
+        const { ino, size, mtime } = await Deno.stat(bundle);
+        const state = `${bundle} ${ino} ${size} ${mtime?.getTime()}`;
+        if (this.#read?.state !== state) {
+          this.#read = { state, authorities: [await Deno.readTextFile(bundle)] };
+        }
+        return this.#read.authorities;
+      } catch (error) {
+        // Not permitted is as good as absent here: the built-in authorities remain.
+        const absent = error instanceof Deno.errors.NotFound ||
+          error instanceof Deno.errors.NotCapable;
+        if (!absent) throw wrapError(`read ${bundle}`, error);
+      }
+    }
+    return [];
+  }
 }
 
 async function readFolder(folder: string, names: readonly string[]): Promise<TlsIdentity> {

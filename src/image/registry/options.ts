@@ -10,6 +10,8 @@ import type { RetryPolicy } from "./retry.ts";
 /** What the `pull` isolate works by. Plain data: it crosses isolates. */
 export interface RegistryOptions {
   readonly registries: RegistriesFiles;
+  /** Hosts and ranges of addresses, beside those of registries.conf. */
+  readonly insecureRegistries?: readonly string[];
   readonly shortNameMode: ShortNameMode;
   /** policy.json. */
   readonly policyFile: string;
@@ -52,6 +54,7 @@ export function registryOptions(
   const { image } = config;
   return {
     registries: registriesFiles(config),
+    insecureRegistries: image.insecure_registries,
     shortNameMode: image.short_name_mode as ShortNameMode,
     policyFile: image.signature_policy || "/etc/containers/policy.json",
     namespacePolicies: image.signature_policy_dir,

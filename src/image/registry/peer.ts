@@ -34,7 +34,7 @@ import { createPushPeer } from "./push.ts";
 import { readImage } from "./read_image.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import { type PullSource, pullSources } from "./sources.ts";
-import { Transports } from "./transports.ts";
+import { TransportPool, type Transports } from "./transports.ts";
 
 type ResolveRequest = Parameters<RegistryPeer["resolve"]>[0];
 
@@ -65,17 +65,18 @@ export function createRegistryPeer(options: RegistryOptions): RegistryPeer {
   const sessions = new Map<number, Session>();
   const widening: WideningPolicy = { ...DEFAULT_WIDENING, ...options.widening };
   const widened = new Allowance(widening.downloads);
+  const connections = new TransportPool(options);
   let lastSession = 0;
   const registry: RegistryPeer = {
     async resolve(request, signal) {
-      const { session, image } = await findImage(request, options, retry, signal);
+      const { session, image } = await findImage(request, { options, retry, connections }, signal);
       sessions.set(++lastSession, session);
       return { ...image, session: lastSession };
     },
     async fetchBlob({ session: id, blob, port, verify }, signal, onBytes) {
       const session = sessions.get(id);
       if (session === undefined) {
-        port.close();
+        if (port instanceof MessagePort) port.close();
         throw new CridError("failed_precondition", `no session ${id} with a registry`);
       }
       session.fetching++;
@@ -121,6 +122,13 @@ function disposeWhenOver(session: Session): void {
   if (session.closed && session.fetching === 0) session.places[Symbol.dispose]();
 }
 
+/** What all sessions share. */
+interface Peer {
+  readonly options: RegistryOptions;
+  readonly retry: RetryPolicy;
+  readonly connections: TransportPool;
+}
+
 /** Checks the signatures of an image that has been found; returns those that it has. */
 type Verify = (
   client: RegistryClient,
@@ -135,16 +143,16 @@ interface Found {
 
 async function findImage(
   request: ResolveRequest,
-  options: RegistryOptions,
-  retry: RetryPolicy,
+  peer: Peer,
   signal: AbortSignal,
 ): Promise<Found> {
+  const { options } = peer;
   const conf = await loadRegistriesConf(options.registries);
   const policy = await policyFor(request.namespace, options);
   const candidates = pullCandidates(conf, request.reference, options.shortNameMode);
   const errors: unknown[] = [];
   for (const name of candidates) {
-    const sources = pullSources(conf, name);
+    const sources = pullSources(conf, name, options.insecureRegistries);
     for (const [at, source] of sources.entries()) {
       try {
         checkPolicy(policy, name);
@@ -153,8 +161,7 @@ async function findImage(
           [source, ...sources.slice(at + 1)],
           name,
           request,
-          options,
-          retry,
+          peer,
           signal,
           async (client, transports, image) =>
             await verifySignatures(requirements, {
@@ -216,16 +223,15 @@ async function findAt(
   [source, ...behind]: readonly [PullSource, ...PullSource[]],
   name: ImageReference,
   request: ResolveRequest,
-  options: RegistryOptions,
-  retry: RetryPolicy,
+  peer: Peer,
   signal: AbortSignal,
   verify: Verify,
 ): Promise<Found> {
-  const open = (source: PullSource) => openPlace(source, name, request, options, retry);
+  const open = (source: PullSource) => openPlace(source, name, request, peer);
   const places = new Places(await open(source), behind, open);
   try {
     const { client, transports } = places.current;
-    const { userAgent, platform } = options;
+    const { retry, options: { userAgent, platform } } = peer;
     const image = await readImage(places.current, name, { userAgent, platform, retry, signal });
     const signatures = await verify(client, transports, image);
     const session = { places, fetching: 0, closed: false };
@@ -241,8 +247,7 @@ async function openPlace(
   source: PullSource,
   name: ImageReference,
   request: ResolveRequest,
-  options: RegistryOptions,
-  retry: RetryPolicy,
+  { options, retry, connections }: Peer,
 ): Promise<Place> {
   const { reference } = source;
   const given = reference.domain === name.domain
@@ -251,7 +256,7 @@ async function openPlace(
   const credentials = given.kind !== "none"
     ? given
     : await credentialsFromHost(request.credentials, options, reference);
-  const transports = new Transports(options);
+  const transports = connections.transports();
   const client = new RegistryClient({
     reference,
     insecure: source.insecure,

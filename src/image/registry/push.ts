@@ -17,7 +17,7 @@ import type { RegistryOptions } from "./options.ts";
 import { DEFAULT_RETRY } from "./retry.ts";
 import { pushTarget } from "./sources.ts";
 import type { HttpResponse } from "./transport.ts";
-import { Transports } from "./transports.ts";
+import { TransportPool, type Transports } from "./transports.ts";
 
 /** What an upload turned out to be. */
 export interface UploadedBlob {
@@ -71,6 +71,7 @@ interface Session {
 /** The push peer in this isolate. */
 export function createPushPeer(options: RegistryOptions): PushPeer {
   const sessions = new Map<number, Session>();
+  const connections = new TransportPool(options);
   let last = 0;
   const find = (id: number) => {
     const session = sessions.get(id);
@@ -79,7 +80,7 @@ export function createPushPeer(options: RegistryOptions): PushPeer {
   };
   return {
     async openPush(request) {
-      const session = await open(request, options);
+      const session = await open(request, options, connections);
       sessions.set(++last, session);
       return last;
     },
@@ -110,14 +111,19 @@ export function createPushPeer(options: RegistryOptions): PushPeer {
 async function open(
   request: { readonly reference: string; readonly auth: RegistryAuth | undefined },
   options: RegistryOptions,
+  connections: TransportPool,
 ): Promise<Session> {
   const conf = await loadRegistriesConf(options.registries);
-  const { reference, insecure } = pushTarget(conf, parseReference(request.reference));
+  const { reference, insecure } = pushTarget(
+    conf,
+    parseReference(request.reference),
+    options.insecureRegistries,
+  );
   const given = credentialsFromRequest(request.auth);
   const credentials = given.kind === "none"
     ? await credentialsFromFiles(options.authFiles, reference)
     : given;
-  const transports = new Transports(options);
+  const transports = connections.transports();
   const client = new RegistryClient({
     reference,
     insecure,

@@ -1,5 +1,6 @@
 import { CridError } from "../../failure/mod.ts";
 import { formatReference, type ImageReference, parseReference } from "../reference.ts";
+import { isInsecure } from "./insecure.ts";
 import type { MirrorEntry, RegistriesConf, RegistryEntry } from "../registries_conf.ts";
 
 /** One place from which an image may be fetched. */
@@ -13,12 +14,21 @@ export interface PullSource {
 /**
  * Where to look for `reference`: the mirrors that may serve it, in order, then the registry itself.
  *
+ * @param insecure `insecure_registries` of crio.conf; what registries.conf says of them is added.
  * @throws {CridError} `permission_denied` when the registry is blocked.
  */
 export function pullSources(
   conf: RegistriesConf,
   reference: ImageReference,
+  insecure: readonly string[] = [],
 ): readonly PullSource[] {
+  return sourcesOf(conf, reference).map((source) => ({
+    ...source,
+    insecure: source.insecure || isInsecure(source.reference.domain, insecure),
+  }));
+}
+
+function sourcesOf(conf: RegistriesConf, reference: ImageReference): readonly PullSource[] {
   const name = formatReference(reference);
   const found = findRegistry(conf, name);
   if (found === undefined) return [{ reference, insecure: false, isMirror: false }];
@@ -39,12 +49,21 @@ export function pullSources(
 /**
  * Where to push `reference`: its own registry. Mirrors and other locations are for pulls.
  *
+ * @param insecure As for {@linkcode pullSources}.
  * @throws {CridError} `permission_denied` when the registry is blocked.
  */
-export function pushTarget(conf: RegistriesConf, reference: ImageReference): PullSource {
+export function pushTarget(
+  conf: RegistriesConf,
+  reference: ImageReference,
+  insecure: readonly string[] = [],
+): PullSource {
   const entry = findRegistry(conf, formatReference(reference))?.entry;
   if (entry?.blocked) throw blocked(entry);
-  return { reference, insecure: entry?.insecure ?? false, isMirror: false };
+  return {
+    reference,
+    insecure: entry?.insecure === true || isInsecure(reference.domain, insecure),
+    isMirror: false,
+  };
 }
 
 function blocked({ prefix, file }: RegistryEntry): CridError {

@@ -3,8 +3,12 @@ import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { isCode } from "../../../src/failure/mod.ts";
 import { formatReference, parseReference } from "../../../src/image/reference.ts";
-import { loadRegistriesConf, type RegistriesConf } from "../../../src/image/registries_conf.ts";
-import { pullSources } from "../../../src/image/registry/sources.ts";
+import {
+  loadRegistriesConf,
+  NO_REGISTRIES,
+  type RegistriesConf,
+} from "../../../src/image/registries_conf.ts";
+import { pullSources, pushTarget } from "../../../src/image/registry/sources.ts";
 import { localCandidates, pullCandidates } from "../../../src/image/short_names.ts";
 
 async function load(conf: string, dropIns: Record<string, string> = {}, recorded = "") {
@@ -31,6 +35,56 @@ function sources(conf: RegistriesConf, reference: string): string[] {
     `${formatReference(reference)}${insecure ? " insecure" : ""}${isMirror ? " mirror" : ""}`
   );
 }
+
+describe("insecure_registries of crio.conf", () => {
+  const LIST = [
+    "one.example:5000",
+    "two.example",
+    "10.0.0.0/8",
+    "fd00::/8",
+    "no/range",
+    "1.2.3.4/64",
+  ];
+  const insecure = (reference: string) =>
+    pullSources(NO_REGISTRIES, parseReference(reference), LIST)[0]!.insecure;
+
+  for (
+    const name of [
+      "one.example:5000/a",
+      "two.example/a",
+      "two.example:443/a",
+      "10.1.2.3:5000/a",
+    ]
+  ) {
+    it(`makes ${name} insecure`, () => assert.equal(insecure(name), true));
+  }
+
+  for (
+    const name of [
+      "one.example/a",
+      "one.example:5001/a",
+      "sub.two.example/a",
+      "11.1.2.3/a",
+      "1.2.3.4/a",
+      "no/range/a",
+    ]
+  ) {
+    it(`says nothing of ${name}`, () => assert.equal(insecure(name), false));
+  }
+
+  it("is about mirrors and pushes, too", async () => {
+    const conf = await load(`
+      [[registry]]
+      location = "a.b"
+      [[registry.mirror]]
+      location = "two.example/x"
+    `);
+    const [mirror, own] = pullSources(conf, parseReference("a.b/c:1"), LIST);
+    assert.deepEqual([mirror!.insecure, own!.insecure], [true, false]);
+    assert.equal(pushTarget(conf, parseReference("two.example/c:1"), LIST).insecure, true);
+    assert.equal(pushTarget(conf, parseReference("a.b/c:1"), LIST).insecure, false);
+  });
+});
 
 describe("registries.conf", () => {
   it("is as good as empty when there is none", async () => {
