@@ -6,6 +6,7 @@ import { INSTALL } from "./commands/install.ts";
 import { HELP_COMMAND, MAN, MARKDOWN } from "./commands/manual.ts";
 import { IMAGE } from "./commands/image.ts";
 import { PUBLISH } from "./commands/publish.ts";
+import { PULL_PROCESS } from "./commands/pull_process.ts";
 import { SERVE } from "./commands/serve.ts";
 import { STATUS } from "./commands/status.ts";
 import { UNINSTALL } from "./commands/uninstall.ts";
@@ -25,6 +26,7 @@ export const CRID: Command = {
     MAN,
     MARKDOWN,
     PUBLISH,
+    PULL_PROCESS,
     STATUS,
     UNINSTALL,
     VERSION,

@@ -57,9 +57,10 @@ export function timezone(name: string): string | undefined {
 }
 
 export function separatePullCgroup(name: string): string | undefined {
-  return name === "" || name === "pod" || name.endsWith(".slice")
+  const isPath = name.startsWith("/") && !name.split("/").includes("..");
+  return name === "" || name === "pod" || name.endsWith(".slice") || isPath
     ? undefined
-    : `separate_pull_cgroup must be "pod" or a systemd slice: ${name}`;
+    : `separate_pull_cgroup must be "pod", a systemd slice or, with cgroupfs, a path: ${name}`;
 }
 
 /** A list of CPUs as the kernel writes them: `0-3,8`. */

@@ -12,6 +12,7 @@
 
 import { CridError, wrapError } from "../failure/mod.ts";
 import { fromWireError, toWireError, type WireError } from "./isolate_rpc.ts";
+import type { BlobChannel, BlobPort } from "./types.ts";
 import { watchPort } from "./watched_port.ts";
 
 /** How far, in bytes, a producer may be ahead of its consumer. */
@@ -23,6 +24,30 @@ export type Chunk = Uint8Array<ArrayBuffer>;
 type FromProducer = Chunk | { readonly end: true } | { readonly error: WireError };
 type FromConsumer = number | { readonly done: true } | { readonly cancel: WireError };
 
+/** A channel between two isolates of this process. */
+export function blobChannel(): BlobChannel {
+  const { port1, port2 } = new MessageChannel();
+  return {
+    producer: port1,
+    consumer: port2,
+    [Symbol.dispose]() {
+      port1.close();
+      port2.close();
+    },
+  };
+}
+
+/** What has to be handed over with a message that has a port in it. */
+export function transferOf(port: BlobPort): Transferable[] {
+  return port instanceof MessagePort ? [port] : [];
+}
+
+/** @throws {CridError} `internal` for the name of a port that is somewhere else. */
+function here(port: BlobPort): MessagePort {
+  if (port instanceof MessagePort) return port;
+  throw new CridError("internal", `port ${port.channel} of a blob is in another process`);
+}
+
 /**
  * Sends what `open` yields over `port` and resolves when the consumer has taken the last of it. The
  * buffer behind each chunk goes with it. The port is closed afterwards, whatever happens.
@@ -32,11 +57,11 @@ type FromConsumer = number | { readonly done: true } | { readonly cancel: WireEr
  * `unavailable` when it went away.
  */
 export async function sendBlob(
-  port: MessagePort,
+  port: BlobPort,
   open: (signal: AbortSignal) => AsyncIterable<Chunk>,
   signal?: AbortSignal,
 ): Promise<void> {
-  using watched = await watchPort(port);
+  using watched = await watchPort(here(port));
   const stop = new AbortController();
   const done = Promise.withResolvers<void>();
   let room = Promise.withResolvers<void>();
@@ -90,10 +115,10 @@ export async function sendBlob(
  * does not keep to the protocol, or `signal`'s reason.
  */
 export async function* receiveBlob(
-  port: MessagePort,
+  port: BlobPort,
   signal?: AbortSignal,
 ): AsyncGenerator<Chunk, void, void> {
-  using watched = await watchPort(port);
+  using watched = await watchPort(here(port));
   const queue: Chunk[] = [];
   const state: { queued: number; end: "open" | "sent" | CridError } = { queued: 0, end: "open" };
   let news = Promise.withResolvers<void>();

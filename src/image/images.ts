@@ -20,6 +20,8 @@ import type { Image, Images, PullIsolates, UnpackLimits } from "./types.ts";
 export interface ImagesOptions {
   readonly store: Store;
   readonly isolates: PullIsolates;
+  /** The isolates for the pulls of pods below a cgroup parent, where they run apart from the others. */
+  readonly isolatesIn?: (cgroupParent: string) => PullIsolates;
   /** `pinned_images` of crio.conf, and the pause image; the same list until it has changed. */
   readonly pinned: () => readonly string[];
   /** For short names of images that are here; without it `docker.io` and `localhost` are tried. */
@@ -53,8 +55,8 @@ export function createImages(options: ImagesOptions): Images {
   const { store, isolates, pinned, limits = DEFAULT_LIMITS } = options;
   const view = new ImageView(store, pinned);
   const artifacts = new ArtifactStore(store.options.graphRoot, options.additionalArtifactStores);
-  const { credentials } = options;
-  const puller = new Puller({ store, isolates, limits, credentials, artifacts });
+  const { credentials, isolatesIn } = options;
+  const puller = new Puller({ store, isolates, isolatesIn, limits, credentials, artifacts });
   return {
     pull: (request) => puller.pull(request),
     artifactDirectory: async (id) => {

@@ -8,6 +8,7 @@
  */
 
 export type * from "./types.ts";
+export { blobChannel } from "./blob_stream.ts";
 export { createImages, type ImagesOptions } from "./images.ts";
 export { connectRegistry, connectUnpacker, serveUnpacker, type UnpackLayer } from "./peers.ts";
 export { createRegistryPeer, serveRegistry } from "./registry/peer.ts";
@@ -19,6 +20,7 @@ export {
   registryOptions,
   registryReadPaths,
 } from "./registry/options.ts";
+export { type WatchedPort, watchPort } from "./watched_port.ts";
 export { type RetryPolicy } from "./registry/retry.ts";
 export { type RegistriesFiles } from "./registries_conf.ts";
 export { type ShortNameMode } from "./short_names.ts";

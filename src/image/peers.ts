@@ -6,7 +6,7 @@
  */
 
 import type { UnpackedLayer } from "../storage/mod.ts";
-import { receiveBlob } from "./blob_stream.ts";
+import { receiveBlob, transferOf } from "./blob_stream.ts";
 import { connectRpc, type RpcMethods, serveRpc } from "./isolate_rpc.ts";
 import type { PushPeer, UploadedBlob } from "./registry/push.ts";
 import type { ArchiveImage } from "./transports/archive.ts";
@@ -51,7 +51,8 @@ export async function connectRegistry(
       await rpc.call("resolve", request, { signal }) as ResolvedImage,
     fetchBlob: async (request, signal, onBytes) => {
       const onReport = onBytes && ((bytes: unknown) => onBytes(bytes as number));
-      await rpc.call("fetchBlob", request, { signal, transfer: [request.port], onReport });
+      const transfer = transferOf(request.port);
+      await rpc.call("fetchBlob", request, { signal, transfer, onReport });
     },
     archiveImages: async (source, signal) =>
       await rpc.call("archiveImages", source, { signal }) as readonly ArchiveImage[],
@@ -114,8 +115,10 @@ export function serveUnpacker(port: MessagePort, unpackLayer: UnpackLayer): Prom
 export async function connectUnpacker(port: MessagePort): Promise<UnpackPeer & Disposable> {
   const rpc = await connectRpc(port, "the unpack isolate");
   return {
-    unpack: async (request, signal) =>
-      await rpc.call("unpack", request, { signal, transfer: [request.port] }) as UnpackedLayer,
+    unpack: async (request, signal) => {
+      const transfer = transferOf(request.port);
+      return await rpc.call("unpack", request, { signal, transfer }) as UnpackedLayer;
+    },
     [Symbol.dispose]: () => rpc[Symbol.dispose](),
   };
 }

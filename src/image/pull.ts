@@ -6,7 +6,7 @@ import type { ArtifactStore } from "./artifact/artifact_store.ts";
 import { digestHex, verifyDigest } from "./digest.ts";
 import { hostCredentials, type HostCredentialsOptions } from "./host_credentials.ts";
 import { parseConfig } from "./image_config.ts";
-import { LayerPuller, type LayerPullerOptions } from "./pull_layers.ts";
+import { LayerPuller, type LayerPullerOptions, type LayerSource } from "./pull_layers.ts";
 import { formatReference, isShortName, parseReference } from "./reference.ts";
 import { credentialsFromRequest } from "./registry/credentials.ts";
 import { SharedWork } from "./shared_work.ts";
@@ -16,7 +16,6 @@ import type {
   LoadRequest,
   PullIsolates,
   PullRequest,
-  RegistryPeer,
   ResolvedImage,
 } from "./types.ts";
 
@@ -27,6 +26,9 @@ const KUBELET_WORDS = /(RegistryUnavailable|SignatureValidationFailed): /;
 const MAX_ATTEMPTS = 3;
 
 export interface PullerOptions extends LayerPullerOptions {
+  readonly isolates: PullIsolates;
+  /** The isolates for the pulls of pods below a cgroup parent, where they run apart from the others. */
+  readonly isolatesIn?: ((cgroupParent: string) => PullIsolates) | undefined;
   /** Where the host has credentials that the isolate of registries cannot reach. */
   readonly credentials?: HostCredentialsOptions | undefined;
   readonly artifacts: ArtifactStore;
@@ -36,6 +38,7 @@ export interface PullerOptions extends LayerPullerOptions {
 export class Puller {
   readonly #store: Store;
   readonly #isolates: PullIsolates;
+  readonly #isolatesIn: PullerOptions["isolatesIn"];
   readonly #layers: LayerPuller;
   readonly #artifacts: ArtifactStore;
   readonly #credentials: HostCredentialsOptions | undefined;
@@ -46,6 +49,7 @@ export class Puller {
     this.#artifacts = options.artifacts;
     this.#store = options.store;
     this.#isolates = options.isolates;
+    this.#isolatesIn = options.isolatesIn;
     this.#layers = new LayerPuller(options);
   }
 
@@ -57,8 +61,10 @@ export class Puller {
    * that were complete.
    */
   async pull(request: PullRequest): Promise<string> {
-    const { reference, auth, namespace, signal } = request;
-    const key = JSON.stringify([canonical(reference), auth ?? null, namespace]);
+    const { reference, auth, namespace, cgroupParent, signal } = request;
+    // What is pulled in the cgroup of one pod may die with it.
+    const place = this.#isolatesIn && cgroupParent;
+    const key = JSON.stringify([canonical(reference), auth ?? null, namespace, place ?? ""]);
     try {
       return await this.#shared.run(key, (stop) => this.#begin(request, stop), signal);
     } catch (error) {
@@ -76,12 +82,15 @@ export class Puller {
   async load(request: LoadRequest): Promise<string> {
     const { source, names, signal, onProgress } = request;
     try {
-      const registry = await this.#isolates.registry();
+      const isolates = this.#isolates;
+      const registry = await isolates.registry();
       const asked = { reference: source, auth: undefined, namespace: "" };
       const image = await registry.resolve(asked, signal);
       const found = image.name === "" ? [] : [image.name, ...image.otherNames ?? []];
       const [name = "", ...otherNames] = names ?? found;
-      return await this.#keep({ ...image, name, otherNames }, registry, signal, onProgress);
+      const { session } = image;
+      const from = { session, registry, isolates, signal };
+      return await this.#keep({ ...image, name, otherNames }, from, onProgress);
     } catch (error) {
       throw wrapError(`load ${source}`, error);
     }
@@ -109,7 +118,8 @@ export class Puller {
       ? undefined
       : await this.#artifacts.present(formatReference(parseReference(reference)));
     if (present !== undefined) return present;
-    const registry = await this.#isolates.registry();
+    const isolates = this.#isolatesIn?.(request.cgroupParent ?? "") ?? this.#isolates;
+    const registry = await isolates.registry();
     await using leased = this.#credentials && credentialsFromRequest(auth).kind === "none"
       ? await hostCredentials(this.#credentials, reference, namespace)
       : undefined;
@@ -119,19 +129,19 @@ export class Puller {
       namespace,
       ...leased && { credentials: plain(leased) },
     }, signal);
-    return await this.#keep(image, registry, signal, onProgress);
+    const { session } = image;
+    return await this.#keep(image, { session, registry, isolates, signal }, onProgress);
   }
 
   async #keep(
     image: ResolvedImage,
-    registry: RegistryPeer,
-    signal: AbortSignal,
+    source: LayerSource,
     onProgress: PullRequest["onProgress"],
   ): Promise<string> {
     try {
       for (let attempt = 1;; attempt++) {
         try {
-          return await this.#storeImage(image, registry, signal, onProgress);
+          return await this.#storeImage(image, source, onProgress);
         } catch (error) {
           // Someone has removed a layer between our look at it and its use.
           if (!isCode(error, "aborted") || attempt === MAX_ATTEMPTS) throw error;
@@ -139,24 +149,23 @@ export class Puller {
         }
       }
     } finally {
-      registry.close(image.session);
+      source.registry.close(image.session);
     }
   }
 
   async #storeImage(
     image: ResolvedImage,
-    registry: RegistryPeer,
-    signal: AbortSignal,
+    source: LayerSource,
     onProgress: PullRequest["onProgress"],
   ): Promise<string> {
     checkDigests(image);
     if (image.artifactType !== undefined) {
       log.info("image is an OCI artifact", { image: image.name, type: image.artifactType });
-      return await this.#artifacts.pull(image, registry, signal);
+      return await this.#artifacts.pull(image, source.registry, source.signal);
     }
     const { diffIds, created } = parseConfig(image.config);
-    const layer = await this.#layers.pull(image, diffIds, registry, signal, onProgress);
-    signal.throwIfAborted();
+    const layer = await this.#layers.pull(image, diffIds, source, onProgress);
+    source.signal.throwIfAborted();
     const { signatures = [] } = image;
     const record = await this.#store.createImage({
       id: digestHex(image.configDigest),

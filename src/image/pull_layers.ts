@@ -1,5 +1,5 @@
 import { CridError } from "../failure/mod.ts";
-import type { Store, UnpackedLayer } from "../storage/mod.ts";
+import type { StagingPaths, Store, UnpackedLayer } from "../storage/mod.ts";
 import { digestMismatch } from "./digest.ts";
 import { SharedWork } from "./shared_work.ts";
 import { Slots } from "./slots.ts";
@@ -13,11 +13,19 @@ import type {
   UnpackLimits,
 } from "./types.ts";
 
-/** Where the layers of pulls come from and go to. */
+/** Where the layers of pulls go to. */
 export interface LayerPullerOptions {
   readonly store: Store;
-  readonly isolates: PullIsolates;
   readonly limits: UnpackLimits;
+}
+
+/** Where the layers of one pull come from. */
+export interface LayerSource {
+  /** From {@linkcode ResolvedImage.session}. */
+  readonly session: number;
+  readonly registry: RegistryPeer;
+  readonly isolates: PullIsolates;
+  readonly signal: AbortSignal;
 }
 
 /** Tells how a layer gets on. */
@@ -56,8 +64,7 @@ export class LayerPuller {
   async pull(
     image: ResolvedImage,
     diffIds: readonly string[],
-    registry: RegistryPeer,
-    signal: AbortSignal,
+    source: LayerSource,
     onProgress: PullRequest["onProgress"] = () => {},
   ): Promise<string | undefined> {
     const chain = this.#chain(image, diffIds);
@@ -66,7 +73,8 @@ export class LayerPuller {
       onProgress({ digest, size, bytes: size, state: "present" });
     }
     const failed = new AbortController();
-    const stop = AbortSignal.any([signal, failed.signal]);
+    const stop = AbortSignal.any([source.signal, failed.signal]);
+    const stoppable = { ...source, signal: stop };
     let below: Promise<void> = Promise.resolve();
     const layers = missing.map((link) => {
       const parent = below;
@@ -74,7 +82,7 @@ export class LayerPuller {
       const report = (state: PullProgress["state"], bytes: number) =>
         onProgress({ digest, size, bytes, state });
       report("waiting", 0);
-      below = this.#layer(link, image.session, registry, parent, stop, report);
+      below = this.#layer(link, parent, stoppable, report);
       below.then(() => report("done", size), () => {});
       below.catch((error) => failed.abort(error));
       return below;
@@ -111,39 +119,31 @@ export class LayerPuller {
   /** Joins another pull that makes this layer; should that one fail, it is made here. */
   async #layer(
     link: ChainLink,
-    session: number,
-    registry: RegistryPeer,
     parent: Promise<void>,
-    signal: AbortSignal,
+    source: LayerSource,
     report: Report,
   ): Promise<void> {
+    const { signal } = source;
     const joined = await this.#shared.join(link.id, signal)?.then(() => true, () => false);
     signal.throwIfAborted();
     if (joined) return;
-    const make = (stop: AbortSignal) => this.#make(link, session, registry, parent, stop, report);
+    const make = (signal: AbortSignal) => this.#make(link, parent, { ...source, signal }, report);
     await this.#shared.run(link.id, make, signal);
   }
 
   async #make(
     link: ChainLink,
-    session: number,
-    registry: RegistryPeer,
     parent: Promise<void>,
-    signal: AbortSignal,
+    source: LayerSource,
     report: Report,
   ): Promise<void> {
     const { store } = this.#options;
+    const { signal } = source;
     const slot = await this.#fetches.take(signal);
     try {
       if (await store.layer(link.id)) return;
       await using staging = await store.stageLayer(link.parent, link.diffId);
-      const fetch = (port: MessagePort, verify: "digest" | "size", stop: AbortSignal) =>
-        registry.fetchBlob(
-          { session, blob: link.blob, port, verify },
-          stop,
-          (bytes) => report("moving", bytes),
-        );
-      const unpacked = await this.#unpack(link.blob, staging.paths, fetch, signal);
+      const unpacked = await this.#unpack(link, staging.paths, source, report);
       slot[Symbol.dispose]();
       checkContent(link, unpacked);
       await this.#parentStored(link.parent, parent, signal);
@@ -172,42 +172,34 @@ export class LayerPuller {
 
   /** Lets the two isolates talk to each other; none of the bytes passes through here. */
   async #unpack(
-    blob: BlobDescriptor,
-    paths: { readonly diff: string; readonly tarSplit: string },
-    fetch: (port: MessagePort, verify: "digest" | "size", stop: AbortSignal) => Promise<void>,
-    signal: AbortSignal,
+    link: ChainLink,
+    paths: StagingPaths,
+    { session, registry, isolates, signal }: LayerSource,
+    report: Report,
   ): Promise<UnpackedLayer> {
-    const { isolates, limits } = this.#options;
-    const { port1, port2 } = new MessageChannel();
+    const { blob } = link;
+    using channel = isolates.channel();
     const failed = new AbortController();
     const stop = AbortSignal.any([signal, failed.signal]);
     // The unpacker's hash is as good, and nearer to the disk; of others it knows only sha256.
     const verify = blob.digest.startsWith("sha256:") ? "size" : "digest";
-    const fetched = fetch(port1, verify, stop);
-    const unpacked = this.#unpackFrom(port2, paths, limits, isolates, stop);
+    const fetched = registry.fetchBlob(
+      { session, blob, port: channel.producer, verify },
+      stop,
+      (bytes) => report("moving", bytes),
+    );
+    const { limits } = this.#options;
+    const unpack = async () => {
+      using unpacker = await isolates.unpacker(stop);
+      return await unpacker.unpack({ port: channel.consumer, paths, limits }, stop);
+    };
+    const unpacked = unpack();
     fetched.catch((error) => failed.abort(error));
     unpacked.catch((error) => failed.abort(error));
     const [fetching, unpacking] = await Promise.allSettled([fetched, unpacked]);
     signal.throwIfAborted();
     if (failed.signal.aborted) throw rootCause(fetching, unpacking, failed.signal.reason);
     return (unpacking as PromiseFulfilledResult<UnpackedLayer>).value;
-  }
-
-  async #unpackFrom(
-    port: MessagePort,
-    paths: { readonly diff: string; readonly tarSplit: string },
-    limits: UnpackLimits,
-    isolates: PullIsolates,
-    signal: AbortSignal,
-  ): Promise<UnpackedLayer> {
-    let handedOver = false;
-    try {
-      using unpacker = await isolates.unpacker(signal);
-      handedOver = true;
-      return await unpacker.unpack({ port, paths, limits }, signal);
-    } finally {
-      if (!handedOver) port.close();
-    }
   }
 }
 

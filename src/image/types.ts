@@ -29,6 +29,8 @@ export interface PullRequest {
   readonly auth: RegistryAuth | undefined;
   /** Pod namespace, for namespaced credentials and policies; `""` when unknown. */
   readonly namespace: string;
+  /** cgroup parent of the pod, for pulls that run there; `""` or nothing when unknown. */
+  readonly cgroupParent?: string;
   /** Ends the wait of this caller; the pull ends when nobody waits any more. */
   readonly signal?: AbortSignal;
   /** Called as the pull goes on, for whoever began it. */
@@ -147,7 +149,7 @@ export interface RegistryPeer {
       /** From {@linkcode ResolvedImage.session}. */
       readonly session: number;
       readonly blob: BlobDescriptor;
-      readonly port: MessagePort;
+      readonly port: BlobPort;
       /** `size` leaves the digest to the taker, who hashes the bytes anyway; `digest` if not given. */
       readonly verify?: "digest" | "size";
     },
@@ -198,7 +200,7 @@ export interface ResolvedImage {
 export interface UnpackPeer {
   unpack(
     request: {
-      readonly port: MessagePort;
+      readonly port: BlobPort;
       readonly paths: { readonly diff: string; readonly tarSplit: string };
       readonly limits: UnpackLimits;
     },
@@ -212,9 +214,26 @@ export interface UnpackLimits {
   readonly maxEntries: number;
 }
 
+/** One end of a channel for the bytes of a blob. */
+export type BlobPort = MessagePort | NamedPort;
+
+/** One end of a channel in another process, where both of its ends are used. */
+export interface NamedPort {
+  readonly channel: number;
+  readonly end: "producer" | "consumer";
+}
+
+/** A channel for the bytes of one blob. Disposing it closes the ends that nobody has taken. */
+export interface BlobChannel extends Disposable {
+  readonly producer: BlobPort;
+  readonly consumer: BlobPort;
+}
+
 /** Starts the isolates that a pull needs, and stops them when nobody uses them any more. */
 export interface PullIsolates {
   registry(): Promise<RegistryPeer>;
+  /** A channel from the registry's isolate to an unpack worker. */
+  channel(): BlobChannel;
   /** Waits for a free unpack worker; disposing the lease frees it. */
   unpacker(signal: AbortSignal): Promise<UnpackPeer & Disposable>;
 }

@@ -22,6 +22,7 @@ import { podMetrics } from "./pod_metrics.ts";
 import { hostPortOptions, podOptions, specDefaults } from "./options.ts";
 import { type Given, pinnedImages, putInForce } from "./reload.ts";
 import { openRepairedStore } from "./repair.ts";
+import { PullProcesses } from "./pull_processes.ts";
 import { writeVersion } from "./version_file.ts";
 import { wipeDue, wipePods } from "./wipe.ts";
 import type { SupervisedPullIsolates } from "./pull_isolates.ts";
@@ -92,9 +93,19 @@ export async function startCri(
     podOptions: podOptions(config, installation),
     pinned: pinnedImages(config),
   };
+  const pullCgroup = config.runtime.separate_pull_cgroup;
+  const pullProcesses = pullCgroup === "" ? undefined : resources.use(
+    new PullProcesses(pullCgroup, {
+      config: () => given.config,
+      version: installation.version,
+      cgroups,
+      inProcess: isolates,
+    }),
+  );
   const images = createImages({
     store,
     isolates,
+    ...pullProcesses && { isolatesIn: (parent) => pullProcesses.isolatesIn(parent) },
     pinned: () => given.pinned,
     registries: registriesFiles(config),
     credentials: credentialOptions(config),

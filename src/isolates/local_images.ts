@@ -72,6 +72,7 @@ export async function openLocalImages(
     from: (source) => {
       const pull: PullIsolates = {
         registry: () => Promise.resolve(source),
+        channel: () => isolates.pull.channel(),
         unpacker: (signal) => isolates.pull.unpacker(signal),
       };
       return createImages({ ...options, isolates: pull });

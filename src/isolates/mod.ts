@@ -6,6 +6,7 @@
 
 export { type LocalImages, openLocalImages } from "./local_images.ts";
 export { damageSummary } from "./repair.ts";
+export { pullProcess } from "./pull_process_main.ts";
 export { serve } from "./serve.ts";
 export { wipeOffline } from "./wipe.ts";
 export { storeOptions } from "./options.ts";

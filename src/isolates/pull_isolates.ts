@@ -1,4 +1,6 @@
 import {
+  type BlobChannel,
+  blobChannel,
   connectRegistry,
   connectUnpacker,
   type PullIsolates,
@@ -40,7 +42,8 @@ interface RegistryIsolate {
 export class SupervisedPullIsolates implements PullIsolates {
   readonly #tell: (message: FromCri) => void;
   readonly #maxUnpackers: number;
-  readonly #starting = new Map<number, (port: MessagePort) => void>();
+  readonly #makeChannel: () => BlobChannel;
+  readonly #starting = new Map<number, PromiseWithResolvers<MessagePort>>();
   #nextId = 1;
 
   #registry: RegistryIsolate | undefined;
@@ -51,9 +54,15 @@ export class SupervisedPullIsolates implements PullIsolates {
   readonly #waiting: (() => void)[] = [];
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(tell: (message: FromCri) => void, maxUnpackers: number) {
+  /** @param makeChannel Makes channels for isolates that are not in this process. */
+  constructor(
+    tell: (message: FromCri) => void,
+    maxUnpackers: number,
+    makeChannel: () => BlobChannel = blobChannel,
+  ) {
     this.#tell = tell;
     this.#maxUnpackers = maxUnpackers;
+    this.#makeChannel = makeChannel;
   }
 
   /**
@@ -66,7 +75,13 @@ export class SupervisedPullIsolates implements PullIsolates {
 
   /** The supervisor has started what was asked for. */
   started(id: number, port: MessagePort): void {
-    this.#starting.get(id)?.(port);
+    this.#starting.get(id)?.resolve(port);
+    this.#starting.delete(id);
+  }
+
+  /** What was asked for cannot be started. */
+  failed(id: number, reason: unknown): void {
+    this.#starting.get(id)?.reject(reason);
     this.#starting.delete(id);
   }
 
@@ -132,6 +147,10 @@ export class SupervisedPullIsolates implements PullIsolates {
         this.#ended(isolate);
       },
     };
+  }
+
+  channel(): BlobChannel {
+    return this.#makeChannel();
   }
 
   async unpacker(signal: AbortSignal): Promise<UnpackPeer & Disposable> {
@@ -238,8 +257,9 @@ export class SupervisedPullIsolates implements PullIsolates {
     connect: (port: MessagePort) => Promise<Peer & Disposable>,
   ): Promise<Started<Peer>> {
     const id = this.#nextId++;
-    const port = new Promise<MessagePort>((resolve) => this.#starting.set(id, resolve));
+    const starting = Promise.withResolvers<MessagePort>();
+    this.#starting.set(id, starting);
     this.#tell({ kind: "need", id, role });
-    return { id, peer: await connect(await port) };
+    return { id, peer: await connect(await starting.promise) };
   }
 }

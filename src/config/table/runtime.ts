@@ -413,9 +413,11 @@ export const RUNTIME = {
     default: "",
     flag: "separate-pull-cgroup",
     env: ["PULL_IN_A_CGROUP"],
-    built: false,
     check: separatePullCgroup,
-    doc: "cgroup for pulls: pod for the pod's, or a slice; \"\" pulls in crid's own. systemd only.",
+    doc:
+      'cgroup for pulls, which then run in a process of their own: "pod" for the pod\'s; a slice, ' +
+      "or with cgroupfs an absolute path, for all. Pulls for no pod stay in crid's own cgroup with " +
+      '"pod", and all of them do with "".',
   },
   infra_ctr_cpuset: {
     type: "string",

@@ -40,6 +40,7 @@ export function imageService(images: ServedImages): Handlers<ImageServiceServer>
         reference: readReference(image),
         auth: readAuth(auth),
         namespace: sandboxConfig?.metadata?.namespace ?? "",
+        cgroupParent: sandboxConfig?.linux?.cgroupParent ?? "",
         signal,
       }),
     }),

@@ -17,6 +17,7 @@ import {
   registryReadPaths,
   type UnpackLimits,
 } from "../../../src/image/mod.ts";
+import { blobChannel } from "../../../src/image/blob_stream.ts";
 import { openStore, type Store } from "../../../src/storage/mod.ts";
 
 export interface PullNode extends AsyncDisposable {
@@ -163,6 +164,7 @@ function startIsolates(
       }, { options }));
       return registry;
     },
+    channel: blobChannel,
     async unpacker() {
       while (free.length === 0 && unpackers === 2) {
         await new Promise<void>((resolve) => waiting.push(resolve));

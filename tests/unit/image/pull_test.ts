@@ -2,7 +2,7 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { CridError, isCode } from "../../../src/failure/mod.ts";
-import { receiveBlob, sendBlob } from "../../../src/image/blob_stream.ts";
+import { blobChannel, receiveBlob, sendBlob } from "../../../src/image/blob_stream.ts";
 import { createImages } from "../../../src/image/images.ts";
 import type {
   Images,
@@ -154,6 +154,7 @@ class World {
       store: this.store as unknown as Store,
       isolates: {
         registry: () => Promise.resolve(registry),
+        channel: blobChannel,
         unpacker: () => {
           this.leases++;
           return Promise.resolve({ ...unpacker, [Symbol.dispose]: () => void this.leases-- });
