@@ -1,38 +1,30 @@
 import type { Duplex } from "node:stream";
 import { CridError } from "../failure/mod.ts";
-import {
-  type CommandStreams,
-  type Exited,
-  type LinuxResources,
-  type WantedStreams,
-  watchExits,
-} from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
+import type { CommandStreams, LinuxResources, WantedStreams } from "../oci/mod.ts";
 import type { MetricGroup, PodMetrics } from "../stats/mod.ts";
-import { Container } from "./container.ts";
-import { makeContainer } from "./container_create.ts";
+import type { Container } from "./container.ts";
 import { execInContainer } from "./container_exec.ts";
-import { reconcile, settleExit } from "./container_exit.ts";
+import { reconcile } from "./container_exit.ts";
 import { reopenContainerLog } from "./container_log.ts";
 import { pauseContainer, unpauseContainer } from "./container_pause.ts";
 import { removeContainer } from "./container_remove.ts";
 import { startContainer } from "./container_start.ts";
-import { attachStreams, execStreams, requireExec, requireProcess } from "./container_streams.ts";
-import { containerStats, sandboxMetrics, sandboxStats } from "./usage.ts";
 import { stopContainer } from "./container_stop.ts";
+import { attachStreams, execStreams, requireExec, requireProcess } from "./container_streams.ts";
 import { updateContainerResources } from "./container_update.ts";
 import type { PodContext, PodDependencies } from "./context.ts";
-import { Creations } from "./creations.ts";
 import { EventHub } from "./events.ts";
+import { followExits } from "./exits.ts";
 import { IdIndex } from "./id_index.ts";
 import { Leftovers } from "./leftovers.ts";
-import { containerName, sandboxName } from "./names.ts";
+import { listContainers, listSandboxes } from "./lists.ts";
+import { NamedCreations } from "./named_creations.ts";
 import { Queue } from "./queue.ts";
 import { restore } from "./restore.ts";
-import { Sandbox } from "./sandbox.ts";
+import type { Sandbox } from "./sandbox.ts";
 import { connectToPort, requireNetwork } from "./sandbox_connect.ts";
-import { makeSandbox } from "./sandbox_create.ts";
-import { announceStop, removeSandbox, stopSandbox } from "./sandbox_stop.ts";
+import { removeSandbox, stopSandbox } from "./sandbox_stop.ts";
 import { updateSandboxResources } from "./sandbox_update.ts";
 import { containerInfo, sandboxInfo } from "./status_info.ts";
 import { now } from "./time.ts";
@@ -53,8 +45,8 @@ import type {
   SandboxStatsEntry,
   SandboxStatus,
   SandboxView,
-  StringMap,
 } from "./types.ts";
+import { containerStats, sandboxMetrics, sandboxStats } from "./usage.ts";
 
 /**
  * Restores the node's pods and begins to watch them. Disposing it stops the watching; containers
@@ -68,8 +60,7 @@ export async function createPods(dependencies: PodDependencies): Promise<Pods & 
 
 class PodService implements Pods, AsyncDisposable {
   readonly #context: PodContext;
-  readonly #sandboxCreations: Creations;
-  readonly #containerCreations: Creations;
+  readonly #creations: NamedCreations;
   #exits: AsyncDisposable | undefined;
 
   constructor(dependencies: PodDependencies) {
@@ -84,49 +75,17 @@ class PodService implements Pods, AsyncDisposable {
       imageVolumes: new Map(),
       emit: (type, sandbox, subject) => this.#emit(type, sandbox, subject),
     };
-    const { sandboxes, containers } = this.#context;
-    this.#sandboxCreations = new Creations({
-      claim: (id) => {
-        const sandbox = sandboxes.get(id);
-        if (sandbox.visible) return;
-        sandbox.visible = true;
-        this.#emit("created", sandbox, sandbox);
-        this.#emit("started", sandbox, sandbox);
-      },
-      abandon: (id) => this.#abandon(id, sandboxes.find(id), removeSandbox),
-    });
-    this.#containerCreations = new Creations({
-      claim: (id) => {
-        const container = containers.get(id);
-        if (container.visible) return;
-        container.visible = true;
-        this.#emit("created", container.parts.sandbox, container);
-      },
-      abandon: (id) => this.#abandon(id, containers.find(id), removeContainer),
-    });
+    this.#creations = new NamedCreations(this.#context);
   }
 
   async open(): Promise<void> {
     await restore(this.#context);
-    const { store, options, sandboxes, containers } = this.#context;
-    this.#exits = await watchExits({
-      exitsDir: options.exitsDir,
-      locate: (id) =>
-        sandboxes.find(id) === undefined && containers.find(id) === undefined
-          ? undefined
-          : { persistDir: store.containerDir(id), bundle: store.containerRunDir(id) },
-      onExit: (exited) => this.#onExit(exited),
-    });
-    // One that ended between its restore and the watch, and whose monitor was killed with it.
-    for (const container of containers.values()) await reconcile(this.#context, container);
+    this.#exits = await followExits(this.#context);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#exits?.[Symbol.asyncDispose]();
-    for (const creations of [this.#sandboxCreations, this.#containerCreations]) {
-      await creations.settled();
-      creations[Symbol.dispose]();
-    }
+    await this.#creations[Symbol.asyncDispose]();
     this.#context.leftovers[Symbol.dispose]();
   }
 
@@ -137,17 +96,7 @@ class PodService implements Pods, AsyncDisposable {
   // Sandboxes
 
   runSandbox(config: SandboxConfig, runtimeHandler: string, signal: AbortSignal): Promise<string> {
-    const context = this.#context;
-    const name = sandboxName(config.metadata);
-    return this.#sandboxCreations.join(name, signal, async () => {
-      const existing = context.names.get(name);
-      if (existing !== undefined) return existing;
-      await context.leftovers.settle(name);
-      const sandbox = await makeSandbox(context, config, runtimeHandler);
-      context.sandboxes.add(sandbox);
-      context.names.set(name, sandbox.id);
-      return sandbox.id;
-    });
+    return this.#creations.runSandbox(config, runtimeHandler, signal);
   }
 
   async stopSandbox(id: string): Promise<void> {
@@ -167,14 +116,7 @@ class PodService implements Pods, AsyncDisposable {
   }
 
   sandboxes(filter: SandboxFilter): readonly SandboxView[] {
-    const views: SandboxView[] = [];
-    for (const sandbox of matching(this.#context.sandboxes, filter.id)) {
-      if (!sandbox.visible) continue;
-      const view = sandbox.view();
-      if (filter.state !== undefined && view.state !== filter.state) continue;
-      if (hasLabels(view.labels, filter.labels)) views.push(view);
-    }
-    return views;
+    return listSandboxes(this.#context, filter);
   }
 
   // Containers
@@ -184,16 +126,8 @@ class PodService implements Pods, AsyncDisposable {
     config: ContainerConfig,
     signal: AbortSignal,
   ): Promise<string> {
-    const context = this.#context;
     const sandbox = this.#visibleSandbox(sandboxId);
-    const name = containerName(config.metadata, sandbox.parts.config.metadata);
-    // The name tells the pod but not which of its sandboxes, and the kubelet goes on to the next one.
-    return await this.#containerCreations.join(`${name} in ${sandbox.id}`, signal, async () => {
-      const existing = madeBefore(context, name, sandbox);
-      if (existing !== undefined) return existing.id;
-      await context.leftovers.settle(name);
-      return (await makeContainer(context, sandbox, config)).id;
-    });
+    return await this.#creations.createContainer(sandbox, config, signal);
   }
 
   async startContainer(id: string): Promise<void> {
@@ -224,18 +158,7 @@ class PodService implements Pods, AsyncDisposable {
   }
 
   containers(filter: ContainerFilter): readonly ContainerView[] {
-    const sandboxId = filter.sandboxId === undefined || filter.sandboxId === ""
-      ? undefined
-      : this.#context.sandboxes.find(filter.sandboxId)?.id ?? "";
-    const views: ContainerView[] = [];
-    for (const container of matching(this.#context.containers, filter.id)) {
-      if (!container.visible) continue;
-      const view = container.view();
-      if (sandboxId !== undefined && view.sandboxId !== sandboxId) continue;
-      if (filter.state !== undefined && view.state !== filter.state) continue;
-      if (hasLabels(view.labels, filter.labels)) views.push(view);
-    }
-    return views;
+    return listContainers(this.#context, filter);
   }
 
   async updateContainerResources(id: string, resources: LinuxResources): Promise<void> {
@@ -416,39 +339,6 @@ class PodService implements Pods, AsyncDisposable {
     };
   }
 
-  #onExit(exited: Exited): void {
-    const { containers, sandboxes } = this.#context;
-    const container = containers.find(exited.id);
-    if (container !== undefined) {
-      container.queue.run(() =>
-        settleExit(this.#context, container, {
-          code: exited.exitCode,
-          finishedAt: exited.finishedAt,
-          oomKilled: exited.oomKilled,
-          error: "",
-        })
-      );
-      return;
-    }
-    const sandbox = sandboxes.find(exited.id);
-    if (sandbox === undefined || sandbox.stopped) return;
-    // Without its infra process a pod that shares PIDs is over: the kubelet makes a new one.
-    log.warn(`The infra process of pod sandbox ${sandbox.id} has exited`, { id: sandbox.id });
-    sandbox.infra = undefined;
-    sandbox.stopped = true;
-    announceStop(this.#context, sandbox);
-  }
-
-  async #abandon<T extends { readonly visible: boolean }>(
-    id: string,
-    thing: T | undefined,
-    remove: (context: PodContext, thing: T) => Promise<void>,
-  ): Promise<void> {
-    if (thing === undefined || thing.visible) return;
-    log.info(`Nobody has asked again for ${id}, removing it`, { id });
-    await remove(this.#context, thing);
-  }
-
   #emit(type: ContainerEventType, sandbox: Sandbox, subject: Sandbox | Container): void {
     if (!this.#context.events.listening || !subject.visible) return;
     this.#context.events.publish({
@@ -460,38 +350,4 @@ class PodService implements Pods, AsyncDisposable {
     });
     log.debug(`Container event CONTAINER_${type.toUpperCase()}_EVENT generated for ${subject.id}`);
   }
-}
-
-/**
- * The container of that name, for a client that has not heard of it.
- *
- * @throws {CridError} `already_exists` when it is in another sandbox of the pod.
- */
-function madeBefore(
-  { names, containers }: PodContext,
-  name: string,
-  sandbox: Sandbox,
-): Container | undefined {
-  const id = names.get(name);
-  const container = id === undefined ? undefined : containers.find(id);
-  if (container === undefined || container.parts.sandbox === sandbox) return container;
-  throw new CridError(
-    "already_exists",
-    `container ${name} is there as ${container.id}, in pod sandbox ${container.parts.sandbox.id}: ` +
-      "remove that first",
-  );
-}
-
-/** All, or the one that `id` means; an id that means nothing matches nothing. */
-function matching<T extends { readonly id: string }>(
-  index: IdIndex<T>,
-  id: string | undefined,
-): Iterable<T> {
-  if (id === undefined || id === "") return index.values();
-  const found = index.find(id);
-  return found === undefined ? [] : [found];
-}
-
-function hasLabels(labels: StringMap, wanted: StringMap | undefined): boolean {
-  return Object.entries(wanted ?? {}).every(([key, value]) => labels[key] === value);
 }
