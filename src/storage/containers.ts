@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
-import { CridError } from "../failure/mod.ts";
+import { CridError, errorMessage } from "../failure/mod.ts";
+import { log } from "../observe/mod.ts";
 import { hasIdMaps } from "./id_maps.ts";
 import { dictionary } from "./image_records.ts";
 import type { JsonRecord } from "./json_file.ts";
@@ -48,6 +49,7 @@ export class Containers {
 
   async create(container: NewContainer): Promise<ContainerRecord> {
     refuseBadId(container);
+    await using trash = new LayerTrash();
     using layers = await openLayers(this.#tables, this.#paths, "write");
     using images = await openImages(this.#tables, "read");
     using containers = await this.#tables.containers.open("write");
@@ -55,14 +57,45 @@ export class Containers {
     const parent = topLayer(container, images, layers);
     const layer = randomId();
     await this.#makeLayer(layer, parent, layers, container.idMaps);
-    layers.own.put(layerOf(container, layer, parent), "volatile");
-    await layers.own.save();
-    const record = newRecord(container, layer);
-    fs.mkdirSync(this.directory(container.id), { recursive: true, mode: 0o700 });
-    fs.mkdirSync(this.runDirectory(container.id), { recursive: true, mode: 0o700 });
-    containers.put(record, "volatile");
-    await containers.save();
-    return containerRecord(record);
+    try {
+      layers.own.put(layerOf(container, layer, parent), "volatile");
+      await layers.own.save();
+      const record = newRecord(container, layer);
+      fs.mkdirSync(this.directory(container.id), { recursive: true, mode: 0o700 });
+      fs.mkdirSync(this.runDirectory(container.id), { recursive: true, mode: 0o700 });
+      containers.put(record, "volatile");
+      await containers.save();
+      return containerRecord(record);
+    } catch (error) {
+      await this.#takeBack(container.id, layer, layers, trash);
+      throw error;
+    }
+  }
+
+  /** Whoever tries again and again on a full disk must not fill it further. */
+  async #takeBack(
+    id: string,
+    layer: string,
+    layers: OpenLayers,
+    trash: LayerTrash,
+  ): Promise<void> {
+    const place = ownPlace(layers, this.#paths);
+    this.#discardDirectories(id, trash);
+    try {
+      dropLayer(place, layer);
+      await layers.save();
+      discardContainerLayer(place, this.#paths, layer, trash);
+    } catch (error) {
+      log.warn("The layer of a container that was not made is left to the garbage collection", {
+        layer,
+        error: errorMessage(error),
+      });
+    }
+  }
+
+  #discardDirectories(id: string, trash: LayerTrash): void {
+    trash.addInPlace(`${this.#paths.containers}/${id}`);
+    trash.addInPlace(`${this.#paths.runContainers}/${id}`);
   }
 
   async setMetadata(id: string, metadata: string): Promise<void> {
@@ -89,8 +122,7 @@ export class Containers {
     }
     containers.delete(id);
     await containers.save();
-    trash.addInPlace(`${this.#paths.containers}/${id}`);
-    trash.addInPlace(`${this.#paths.runContainers}/${id}`);
+    this.#discardDirectories(id, trash);
     if (place === undefined || layer === undefined) return;
     dropLayer(place, layer);
     await layers.save();

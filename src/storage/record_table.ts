@@ -219,9 +219,11 @@ export class OpenTable implements Disposable {
   /** Writes what has changed. Needs the write lock. */
   async save(): Promise<void> {
     if (this.#changed.size === 0) return;
-    await this.#table.save(this.#lock, this.#changed, this.#change);
+    const [changed, change] = [new Set(this.#changed), this.#change];
+    // Also when it fails: what takes the change back then only shrinks.
     this.#changed.clear();
     this.#change = "shrinks";
+    await this.#table.save(this.#lock, changed, change);
   }
 
   /** Unlocks. Changes that were not saved are forgotten. */

@@ -79,6 +79,11 @@ async function play(
     // With room again the same store goes on.
     const { image: { id } } = await image();
     for (const container of await store.containers()) await store.deleteContainer(container.id);
+    // Who tries again and again on a full disk must not fill it with what no record tells of.
+    const left = readdirSync(fixture.graph("overlay")).filter(isId).sort();
+    const known = fixture.json("overlay-layers/layers.json").map(({ id }: { id: string }) => id);
+    assert.deepEqual(left, known.sort(), `left by a full disk at step ${step}: ${failure}`);
+    assert.deepEqual(readdirSync(fixture.graph("overlay-containers")).filter(isId), []);
     await store.deleteImage(id);
   }
   return reached;
@@ -117,17 +122,20 @@ function temporary(): string[] {
 
 /** The layers that have a directory; each must have its record, its short name and its tar-split data. */
 async function directories(): Promise<string[]> {
-  const hex = (name: string) => /^[0-9a-f]{64}$/.test(name);
-  const names = readdirSync(fixture.graph("overlay")).filter(hex).sort();
+  const names = readdirSync(fixture.graph("overlay")).filter(isId).sort();
   const records = fixture.json("overlay-layers/layers.json").map(({ id }: { id: string }) => id);
   assert.deepEqual(records.sort(), names);
   assert.equal(readdirSync(fixture.graph("overlay/l")).length, names.length);
   const splits = readdirSync(fixture.graph("overlay-layers")).filter((name) => /gz$/.test(name));
   assert.deepEqual(splits.sort(), names.map((name) => `${name}.tar-split.gz`));
   assert.deepEqual(
-    readdirSync(fixture.graph("overlay-images")).filter(hex),
+    readdirSync(fixture.graph("overlay-images")).filter(isId),
     [other.image.id],
   );
-  assert.deepEqual(readdirSync(fixture.graph("overlay-containers")).filter(hex), []);
+  assert.deepEqual(readdirSync(fixture.graph("overlay-containers")).filter(isId), []);
   return await Promise.resolve(names);
+}
+
+function isId(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
 }

@@ -6,7 +6,8 @@
  *                                       to fail (0: none does)
  *   faulty_disk_disarm()                the disk works again; returns the changes that were asked for
  *
- * Mode 0, the disk is full: what needs room fails with ENOSPC. Mode 1, the program is dead: everything
+ * Mode 0, the disk is full: what needs room fails with ENOSPC, but for the few changes that have room
+ * when the store's reserve is removed. Mode 1, the program is dead: everything
  * fails with EIO, so that the disk stays as it would after kill -9.
  */
 #define _GNU_SOURCE
@@ -23,13 +24,17 @@
 #include <unistd.h>
 
 static char root[PATH_MAX];
-static long first, count;
+/* What the room of the reserve is enough for: to replace a file or two. */
+#define RESERVED_CHANGES 8
+
+static long first, count, reserved;
 static int mode, armed;
 
 void faulty_disk_arm(const char *directory, long from, int how) {
     snprintf(root, sizeof root, "%s", directory);
     first = from;
     mode = how;
+    reserved = 0;
     __atomic_store_n(&count, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&armed, 1, __ATOMIC_SEQ_CST);
 }
@@ -64,8 +69,15 @@ static int fails(int fd, const char *path, int needs_room) {
     if (mode == 0 && !needs_room) return 0;
     long number = __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST);
     if (first == 0 || number < first) return 0;
+    if (mode == 0 && __atomic_sub_fetch(&reserved, 1, __ATOMIC_SEQ_CST) >= 0) return 0;
     errno = mode == 0 ? ENOSPC : EIO;
     return 1;
+}
+
+static void removed(const char *path) {
+    const char *name = strrchr(path, '/');
+    if (name != NULL && strcmp(name, "/.crid-reserve") == 0)
+        __atomic_store_n(&reserved, RESERVED_CHANGES, __ATOMIC_SEQ_CST);
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -89,10 +101,14 @@ int rename(const char *from, const char *path) {
     return fails(-1, path, 0) ? -1 : REAL(rename)(from, path);
 }
 int unlink(const char *path) {
-    return fails(-1, path, 0) ? -1 : REAL(unlink)(path);
+    if (fails(-1, path, 0)) return -1;
+    removed(path);
+    return REAL(unlink)(path);
 }
 int unlinkat(int fd, const char *path, int flags) {
-    return fails(fd, path, 0) ? -1 : REAL(unlinkat)(fd, path, flags);
+    if (fails(fd, path, 0)) return -1;
+    removed(path);
+    return REAL(unlinkat)(fd, path, flags);
 }
 int rmdir(const char *path) {
     return fails(-1, path, 0) ? -1 : REAL(rmdir)(path);
