@@ -11,6 +11,7 @@ import {
 import { logForWorker } from "../observe/mod.ts";
 import { openStore, type Store } from "../storage/mod.ts";
 import type { FromCri, ToPull } from "./messages.ts";
+import { storeOptions } from "./options.ts";
 import { SupervisedPullIsolates } from "./pull_isolates.ts";
 import { spawnIsolate } from "./spawn.ts";
 import { pinnedImages } from "./reload.ts";
@@ -38,17 +39,8 @@ export async function openLocalImages(
   archives: readonly string[] = [],
 ): Promise<LocalImages> {
   await using stack = new AsyncDisposableStack();
-  const { crio, image } = config;
-  const store = stack.use(
-    await openStore({
-      graphRoot: crio.root,
-      runRoot: crio.runroot,
-      driver: crio.storage_driver,
-      imageStore: crio.imagestore,
-      options: crio.storage_option,
-    }),
-  );
-  const base = image.big_files_temporary_dir || "/var/tmp";
+  const store = stack.use(await openStore(storeOptions(config)));
+  const base = config.image.big_files_temporary_dir || "/var/tmp";
   await Deno.mkdir(base, { recursive: true });
   const scratch = await Deno.makeTempDir({ dir: base, prefix: "crid-image-" });
   stack.defer(() => Deno.remove(scratch, { recursive: true }));

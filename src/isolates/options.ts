@@ -10,14 +10,10 @@ import type { Config, WorkloadConfig } from "../config/mod.ts";
 import { CridError } from "../failure/mod.ts";
 import type { HostPortOptions } from "../network/mod.ts";
 import { type Blockio, type IdMaps, loadBlockio, type SpecDefaults } from "../oci/mod.ts";
-import { log } from "../observe/mod.ts";
 import { parseIdMaps, type PodOptions, type PodSelinux, type Workload } from "../pod/mod.ts";
 import { loadSelinuxPolicy } from "../security/mod.ts";
 import type { StoreOptions } from "../storage/mod.ts";
 import type { Installation } from "./messages.ts";
-
-/** Seconds, as in CRI-O. */
-const LEAST_STOP_TIMEOUT = 30;
 
 /** Where the store is. */
 export function storeOptions({ crio }: Pick<Config, "crio">): StoreOptions {
@@ -89,9 +85,9 @@ export function podOptions(config: Config, installation: Installation): PodOptio
     pausePath: join(installation.directory, "pause"),
     logSizeMax: runtime.log_size_max,
     noPivot: runtime.no_pivot,
-    stopTimeout: stopTimeout(runtime.ctr_stop_timeout),
+    stopTimeout: runtime.ctr_stop_timeout,
     logToJournald: runtime.log_to_journald,
-    defaultHandler: runtime.default_runtime || "crun",
+    defaultHandler: runtime.default_runtime,
     defaultSysctls: sysctls(runtime.default_sysctls),
     dropInfra: runtime.drop_infra_ctr,
     infraCpuset: runtime.infra_ctr_cpuset,
@@ -103,12 +99,6 @@ export function podOptions(config: Config, installation: Installation): PodOptio
     },
     selinux: podSelinux(config),
   };
-}
-
-function stopTimeout(seconds: number): number {
-  if (seconds >= LEAST_STOP_TIMEOUT) return seconds;
-  log.warn(`Forcing ctr_stop_timeout to lowest possible value of ${LEAST_STOP_TIMEOUT}s`);
-  return LEAST_STOP_TIMEOUT;
 }
 
 function podSelinux({ runtime }: Config): PodSelinux | undefined {

@@ -301,7 +301,6 @@ class PodService implements Pods, AsyncDisposable {
       userNamespaces: handler.features.userNamespaces,
     }));
     const byDefault = views.find((view) => view.name === options.defaultHandler);
-    // Clients that name no handler look for the empty name.
     return byDefault === undefined ? views : [...views, { ...byDefault, name: "" }];
   }
 

@@ -301,6 +301,7 @@ export interface Pods {
   /** Id of a container that was made from an image or has it as a volume. */
   imageUser(imageId: string): string | undefined;
   conditions(): Promise<readonly Condition[]>;
+  /** Those that can be used, and the default one again under the empty name that most pods use. */
   handlers(): readonly HandlerView[];
   /** Names of the handlers that pods have, none of them `""`. */
   handlersInUse(): ReadonlySet<string>;

@@ -38,7 +38,7 @@ function versionFields(verbose: boolean): VersionFields {
     compiler: `typescript ${typescript}`,
     platform: `linux/${Deno.build.arch === "x86_64" ? "amd64" : "arm64"}`,
     linkmode: "static",
-    buildTags: ["overlay", "seccomp", "apparmor"],
+    buildTags: ["overlay", "btrfs", "vfs", "seccomp", "apparmor", "selinux"],
     ldFlags: "none",
     seccompEnabled: true,
     appArmorEnabled: true,
@@ -54,6 +54,10 @@ const DEPENDENCIES: readonly string[] = [
   "@grpc/grpc-js",
   "@bufbuild/protobuf",
   "smol-toml",
+  "ws",
+  "openpgp",
+  "@sigstore/core",
+  "yaml",
 ];
 
 /** The block that `crid version` and `crid --version` print. */

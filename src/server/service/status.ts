@@ -1,5 +1,5 @@
-import type { Pods } from "../../pod/mod.ts";
 import type { RuntimeHandler, RuntimeServiceServer } from "../../gen/runtime/v1/api.ts";
+import type { HandlerView } from "../../pod/mod.ts";
 import { cgroupDriver } from "../convert/enums.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import type { CriServerOptions } from "../types.ts";
@@ -28,7 +28,7 @@ export function statusHandlers(
       return {
         status: { conditions: await pods.conditions() },
         info,
-        runtimeHandlers: runtimeHandlers(pods, config().runtime.default_runtime),
+        runtimeHandlers: pods.handlers().map(toRuntimeHandler),
         features,
       };
     },
@@ -44,17 +44,12 @@ export function statusHandlers(
   };
 }
 
-/** Every handler by its name, and the default one again under the empty name that pods use. */
-function runtimeHandlers(pods: Pods, defaultName: string): RuntimeHandler[] {
-  const handlers = pods.handlers().filter(({ name }) => name !== "").map((handler) => ({
+function toRuntimeHandler(handler: HandlerView): RuntimeHandler {
+  return {
     name: handler.name,
     features: {
       recursiveReadOnlyMounts: handler.recursiveReadonlyMounts,
       userNamespaces: handler.userNamespaces,
     },
-  }));
-  const unnamed = handlers
-    .filter(({ name }) => name === defaultName)
-    .map((handler) => ({ ...handler, name: "" }));
-  return [...handlers, ...unnamed];
+  };
 }

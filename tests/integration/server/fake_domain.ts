@@ -364,6 +364,7 @@ export class FakePods implements Pods {
     return [
       { name: "crun", recursiveReadonlyMounts: true, userNamespaces: true },
       { name: "runc", recursiveReadonlyMounts: true, userNamespaces: false },
+      { name: "", recursiveReadonlyMounts: true, userNamespaces: true },
     ];
   }
 
