@@ -1,6 +1,7 @@
-import { lstat, opendir, readFile } from "node:fs/promises";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
+import { Buffer } from "node:buffer";
+import { createReadStream } from "node:fs";
+import { lstat, opendir } from "node:fs/promises";
+import { createGunzip } from "node:zlib";
 import { isErrno } from "../linux/mod.ts";
 import { bigDataSize } from "./image_records.ts";
 import type { JsonRecord } from "./json_file.ts";
@@ -101,17 +102,29 @@ export class ImageUsage {
   }
 }
 
-const inflate = promisify(gunzip);
-const ENTRY = '{"type":1,';
+const ENTRY = Buffer.from('{"type":1,');
+const CHUNK = 256 * 1024;
 
-/** Entries of an archive according to its tar-split data; 0 when that is missing or damaged. */
+/**
+ * Entries of an archive according to its tar-split data; 0 when that is missing or damaged. In pieces:
+ * whoever made the image decides what it comes to.
+ */
 async function countEntries(path: string): Promise<number> {
+  const file = createReadStream(path);
+  const plain = createGunzip({ chunkSize: CHUNK });
+  file.on("error", (error) => plain.destroy(error));
+  let count = 0;
+  let rest: Buffer = Buffer.alloc(0);
   try {
-    const split = await inflate(await readFile(path));
-    let count = 0;
-    for (let at = split.indexOf(ENTRY); at >= 0; at = split.indexOf(ENTRY, at + 1)) count++;
+    for await (const chunk of file.pipe(plain)) {
+      const text = Buffer.concat([rest, chunk]);
+      for (let at = text.indexOf(ENTRY); at >= 0; at = text.indexOf(ENTRY, at + 1)) count++;
+      rest = text.subarray(Math.max(0, text.length - ENTRY.length + 1));
+    }
     return count;
   } catch {
     return 0;
+  } finally {
+    file.destroy();
   }
 }

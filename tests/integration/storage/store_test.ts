@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { existsSync, readdirSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { join } from "@std/path";
@@ -331,6 +332,21 @@ describe("a store", () => {
     assert.equal(usage.bytes, await fixture.store.imageSize(image.id));
     assert.equal(usage.inodes, 3 + 3, "entries of the layers and items of data");
     assert.equal(usage.mountpoint, fixture.graph("overlay-images"));
+  });
+
+  it("counts the entries of a bomb of a layer without holding it in memory", async () => {
+    const { layerIds } = await putImage(fixture.store, NAME, [BASE]);
+    const line = '{"type":1,"name":"x","payload":null,"position":1}\n'.repeat(20_000);
+    const padding = gzipSync(Buffer.alloc(32 * 1024 * 1024));
+    Deno.writeFileSync(
+      fixture.graph("overlay-layers", `${layerIds[0]}.tar-split.gz`),
+      Buffer.concat([gzipSync(line), ...new Array<Buffer>(8).fill(padding), gzipSync(line)]),
+    );
+    const before = Deno.memoryUsage().rss;
+    const { inodes } = await fixture.store.imageFsUsage();
+    assert.equal(inodes, 40_000 + 3);
+    const grown = Deno.memoryUsage().rss - before;
+    assert.ok(grown < 160 * 1024 * 1024, `${grown} bytes more`);
   });
 
   it("waits for the lock of another process, and sees what that one did", async () => {
