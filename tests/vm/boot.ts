@@ -53,7 +53,10 @@ export async function runBoot(boot: Boot): Promise<BootResult> {
       ...(boot.securityModule === undefined ? {} : { securityModule: boot.securityModule }),
     });
     const names = stepNames(steps);
-    const all = steps.map((step, at) => stepResult(step, names[at]!, result.results));
+    const { securityModule = "apparmor" } = boot;
+    const all = steps.map((step, at) =>
+      stepResult(step, names[at]!, result.results, securityModule)
+    );
     return { ...result, steps: await Promise.all(all) };
   } finally {
     await Deno.remove(directory, { recursive: true });
@@ -65,12 +68,14 @@ async function stepResult(
   step: Step,
   name: string,
   results: ReadonlyMap<string, string>,
+  securityModule: SecurityModule,
 ): Promise<StepResult> {
   const end = results.get(join(name, "end"))?.trim().split(" ").map(Number);
   const [code, seconds = 0] = end ?? [];
   const report = results.get(join(name, "critest.json"));
   const { FOCUS: focus, SKIP: skip } = step.variables ?? {};
-  const verdict = report === undefined ? undefined : await critestVerdict(report, { focus, skip });
+  const filter = { focus, skip, securityModule };
+  const verdict = report === undefined ? undefined : await critestVerdict(report, filter);
   const passed = code === 0 && (verdict === undefined || verdict.broken.length === 0);
   return { step, name, code, seconds, verdict, passed };
 }
