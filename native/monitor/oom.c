@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,17 +91,33 @@ static int find_directory(struct oom *oom, pid_t pid) {
     return -1;
 }
 
+/* The part of `directory` before the component that is named after the container. */
+static size_t length_above(const char *directory, const char *id) {
+    const char *at = strstr(directory, id);
+    while (at != NULL && at > directory && *at != '/') at--;
+    return at == NULL ? 0 : (size_t)(at - directory);
+}
+
+/* v2 counts what happens below, too, also below a cgroup that is gone. */
+static uint64_t kills_above(const struct oom *oom) {
+    char path[PATH_MAX], text[FILE_MAX];
+    int length = snprintf(path, sizeof path, "%.*s/memory.events", (int)oom->above, oom->directory);
+    if (oom->above == 0 || length >= PATH_MAX || read_file(path, text) < 0) return 0;
+    return counter(text, "oom_kill");
+}
+
 /* v2: `oom` counts limits hit, `oom_kill` kills; a new one of either is recorded. */
-static void check_events(struct monitor *monitor) {
+static int check_events(struct monitor *monitor) {
     struct oom *oom = &monitor->oom;
     char text[FILE_MAX];
     if (read_cgroup_file(oom, "memory.events", text) < 0) {
         say(SAY_DEBUG, "Cgroup appears to have been removed: %s", strerror(errno));
-        return;
+        return -1;
     }
     uint64_t count = counter(text, "oom") + counter(text, "oom_kill");
     if (count > oom->seen) record(monitor);
     oom->seen = count;
+    return 0;
 }
 
 static void events_ready(struct monitor *monitor, struct source *source, uint32_t events) {
@@ -116,6 +133,8 @@ static int watch_events(struct monitor *monitor) {
     struct oom *oom = &monitor->oom;
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/memory.events", oom->directory) >= PATH_MAX) return -1;
+    oom->above = length_above(oom->directory, monitor->options.cid);
+    oom->seen_above = kills_above(oom);
     oom->source = (struct source){.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
                                   .ready = events_ready};
     if (oom->source.fd < 0 || inotify_add_watch(oom->source.fd, path, IN_MODIFY) < 0) return -1;
@@ -170,7 +189,11 @@ void check_oom(struct monitor *monitor) {
     struct oom *oom = &monitor->oom;
     if (oom->directory == NULL) return;
     if (oom->unified) {
-        check_events(monitor);
+        /* systemd may have been quicker to remove the cgroup: then the pod's tells. */
+        if (check_events(monitor) < 0 && oom->seen == 0 &&
+            monitor->container.status == 128 + SIGKILL && kills_above(oom) > oom->seen_above) {
+            record(monitor);
+        }
         return;
     }
     char text[FILE_MAX];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "loop.h"
@@ -11,6 +12,8 @@ struct oom {
     bool unified;
     char *directory; /* of the cgroup, NULL: not known */
     uint64_t seen;        /* v2: kills counted so far */
+    size_t above;         /* v2: length of the pod's part of `directory`, 0: not known */
+    uint64_t seen_above;  /* v2: kills counted there before the container ran */
 };
 
 /* Watches the cgroup of the container's process. What cannot be watched is a warning. */

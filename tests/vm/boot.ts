@@ -44,7 +44,7 @@ export async function runBoot(boot: Boot): Promise<BootResult> {
   const directory = await Deno.makeTempDir({ prefix: "crid-vm-job-" });
   try {
     await prepareDisk(directory, steps, boot);
-    say(`boot ${image.suite} for ${steps.length === 1 ? "1 step" : `${steps.length} steps`}`);
+    say(`boot ${boot.suite} for ${steps.length === 1 ? "1 step" : `${steps.length} steps`}`);
     const result = await runMachine({
       image,
       directory,

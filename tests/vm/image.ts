@@ -32,12 +32,21 @@ const ABANDONED_MS = 60 * 60_000;
 /** Changes when the way of building changes. */
 const FORMAT = "2";
 const UNFINISHED = ".new-";
+/**
+ * What the kernel of User-Mode Linux is linked with, as this machine's own may be too old for it: files
+ * of the image, and where a program looks for them.
+ */
+export const UML_LIBRARIES: Readonly<Record<string, string>> = {
+  "libc.so.6": "lib/x86_64-linux-gnu",
+  "ld-linux-x86-64.so.2": "lib64",
+};
 
 /** A built image. The disk is never written to: a machine keeps its changes to itself. */
 export interface VmImage {
-  readonly suite: string;
+  readonly suite: Suite;
   readonly disk: string;
   readonly kernel: string;
+  /** Of `qemu`: its kernel has the drivers of disks in there. */
   readonly initrd: string;
 }
 
@@ -52,7 +61,7 @@ export class ImageUnavailable extends Error {}
 export async function vmImage(suite: Suite, say: (line: string) => void): Promise<VmImage> {
   const directory = join(CACHE, `${suite.name}-${await inputsHash(suite)}`);
   const image = {
-    suite: suite.name,
+    suite,
     disk: join(directory, "disk.ext4"),
     kernel: join(directory, "vmlinuz"),
     initrd: join(directory, "initrd.img"),
@@ -75,7 +84,8 @@ export async function vmImage(suite: Suite, say: (line: string) => void): Promis
 }
 
 async function inputsHash(suite: Suite): Promise<string> {
-  const recipe = [FORMAT, suite, GUEST_FILES, DPKG_OPTIONS, DISK_SIZE];
+  const { name, packages, provision } = suite;
+  const recipe = [FORMAT, { name, packages, provision }, GUEST_FILES, DPKG_OPTIONS, DISK_SIZE];
   const hash = createHash("sha256").update(JSON.stringify(recipe));
   for (const name of [...Object.keys(GUEST_FILES), ...suite.provision]) {
     hash.update(await Deno.readFile(join(GUEST, name)));
@@ -86,13 +96,13 @@ async function inputsHash(suite: Suite): Promise<string> {
 async function build(suite: Suite, work: string, say: (line: string) => void): Promise<void> {
   const root = join(work, "root");
   const image = join(work, "image");
-  const packages = join(CACHE, "packages", suite.name);
+  const packages = join(CACHE, "packages", suite.release);
   await Deno.mkdir(packages, { recursive: true });
   await Deno.mkdir(image);
   say(`${suite.name}: debootstrap with ${suite.packages.length} packages`);
   await must("debootstrap", [
     ...["--foreign", "--variant=minbase", `--cache-dir=${packages}`],
-    ...[`--include=${suite.packages.join(",")}`, suite.name, root],
+    ...[`--include=${suite.packages.join(",")}`, suite.release, root],
   ]);
   await Deno.mkdir(join(root, "etc/dpkg/dpkg.cfg.d"), { recursive: true });
   await Deno.writeTextFile(join(root, "etc/dpkg/dpkg.cfg.d/fast"), DPKG_OPTIONS);
@@ -108,13 +118,25 @@ async function build(suite: Suite, work: string, say: (line: string) => void): P
     await must("chroot", [root, "/provision"]);
     await Deno.remove(join(root, "provision"));
   }
-  await copyOnly(join(root, "boot"), "vmlinuz-", join(image, "vmlinuz"));
-  await copyOnly(join(root, "boot"), "initrd.img-", join(image, "initrd.img"));
+  await copyKernel(suite, root, image);
   say(`${suite.name}: file system`);
   await must("mke2fs", [
     ...["-q", "-F", "-t", "ext4", "-L", "root", "-d", root],
     ...[join(image, "disk.ext4"), DISK_SIZE],
   ]);
+}
+
+async function copyKernel({ machine }: Suite, root: string, image: string): Promise<void> {
+  const kernel = join(image, "vmlinuz");
+  if (machine === "uml") {
+    await Deno.copyFile(join(root, "usr/bin/linux.uml"), kernel);
+    for (const library of Object.keys(UML_LIBRARIES)) {
+      await Deno.copyFile(join(root, "usr/lib/x86_64-linux-gnu", library), join(image, library));
+    }
+    return;
+  }
+  await copyOnly(join(root, "boot"), "vmlinuz-", kernel);
+  await copyOnly(join(root, "boot"), "initrd.img-", join(image, "initrd.img"));
 }
 
 /** The one file of a directory whose name starts so. */
@@ -128,7 +150,7 @@ async function copyOnly(directory: string, prefix: string, target: string): Prom
 /** An image whose inputs have changed is of no use any more. */
 async function dropOthers(suite: Suite): Promise<void> {
   for await (const { name } of Deno.readDir(CACHE)) {
-    if (!name.startsWith(`${suite.name}-`)) continue;
+    if (!new RegExp(`^${suite.name}-[0-9a-f]{16}$`).test(name)) continue;
     await Deno.remove(join(CACHE, name), { recursive: true });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The whole lane of real nodes: which jobs run on which release, with which runtime and driver.
+ * The whole lane of real nodes: which jobs run on what, with which runtime and driver.
  *
  * @module
  */
@@ -7,10 +7,8 @@ import type { Boot } from "./boot.ts";
 import { MANAGERS, RUNTIMES, type Step } from "./jobs.ts";
 
 /** A job with each runtime and each driver. */
-function everywhere(job: string, variables: Readonly<Record<string, string>> = {}): Step[] {
-  return MANAGERS.flatMap((manager) =>
-    RUNTIMES.map((runtime) => ({ job, manager, runtime, variables }))
-  );
+function everywhere(job: string): Step[] {
+  return MANAGERS.flatMap((manager) => RUNTIMES.map((runtime) => ({ job, manager, runtime })));
 }
 
 /** A job with each runtime, where systemd makes the cgroups. */
@@ -18,39 +16,29 @@ function withSystemd(job: string): Step[] {
   return RUNTIMES.map((runtime) => ({ job, manager: "systemd", runtime }));
 }
 
-/** Specs that cgroups, systemd or AppArmor make a difference to. */
-const NODE_SPECS = "AppArmor|OOM|NamespaceOption|Privileged|basic operations|PodSandbox";
-/** Two specs at a time; the guest has two processors. */
-const PARALLEL = "2";
+/** A job to which runtime and driver make no difference. */
+function once(job: string): Step {
+  return { job, manager: "systemd", runtime: "crun" };
+}
 
-/** What does not depend on runtime or driver runs once. */
-const USUAL: Pick<Step, "manager" | "runtime"> = { manager: "systemd", runtime: "crun" };
-
-const JOBS: readonly Step[] = [
+/** What a release's own kernel, systemd and runtimes make a difference to. */
+const RELEASE: readonly Step[] = [
   ...everywhere("smoke"),
-  ...withSystemd("reboot"),
   ...everywhere("unified"),
   ...withSystemd("units"),
-  { job: "service", ...USUAL },
-  { job: "apparmor", ...USUAL },
-  { job: "integration", ...USUAL },
+  once("service"),
+  once("apparmor"),
+  once("integration"),
+  ...withSystemd("reboot"),
 ];
+/** critest is bearable where nothing is emulated. */
+const WITH_CRITEST: readonly Step[] = [...RELEASE, ...everywhere("critest")];
 
-/** One after the other. */
-export const LANE: readonly Pick<Boot, "suite" | "steps" | "minutes">[] = [
-  {
-    suite: "bookworm",
-    minutes: 180,
-    steps: [
-      ...JOBS,
-      { job: "critest", ...USUAL, variables: { PARALLEL } },
-      ...everywhere("critest", { PARALLEL, FOCUS: NODE_SPECS })
-        .filter(({ manager, runtime }) => manager !== USUAL.manager || runtime !== USUAL.runtime),
-    ],
-  },
-  {
-    suite: "trixie",
-    minutes: 120,
-    steps: [...JOBS, { job: "critest", ...USUAL, variables: { PARALLEL, FOCUS: NODE_SPECS } }],
-  },
+/** One boot after the other. */
+export const LANE: readonly Omit<Boot, "crid" | "script" | "say">[] = [
+  { suite: "uml-bookworm", minutes: 180, steps: WITH_CRITEST },
+  { suite: "uml-trixie", minutes: 180, steps: WITH_CRITEST },
+  { suite: "bookworm", minutes: 180, steps: RELEASE },
+  { suite: "trixie", minutes: 180, steps: RELEASE },
+  { suite: "trixie", securityModule: "selinux", minutes: 60, steps: [once("selinux")] },
 ];

@@ -10,7 +10,9 @@ import { createInterface } from "node:readline";
 import { exit, killGroup, run, start } from "../../src/linux/mod.ts";
 import { DIE_WITH_PARENT } from "../harness/isolation.ts";
 import type { VmImage } from "./image.ts";
+import { qemu } from "./qemu.ts";
 import type { SecurityModule } from "./suites.ts";
+import { uml } from "./uml.ts";
 
 export interface MachineOptions {
   readonly image: VmImage;
@@ -33,37 +35,25 @@ export interface MachineResult {
   readonly results: ReadonlyMap<string, string>;
 }
 
-const QEMU = "qemu-system-x86_64";
-/**
- * A fifth level of page tables only makes emulation slower; and QEMU 7 loses the processor's flags in
- * cmpxchg16b, which brings kernels down that allocate memory by it (Linux 6.12).
- */
-const CPU = "max,la57=off,svm=off,cx16=off,smap=off,pku=off";
-const MEMORY = "3072";
-const CPUS = "2";
+/** Files of one boot. */
+export interface MachineFiles {
+  /** The job's disk. */
+  readonly disk: string;
+  /** What the kernel and systemd print. */
+  readonly console: string;
+  /** For what the machine itself writes. The image stays as it is. */
+  readonly directory: string;
+}
+
+/** How a machine is started. Its standard output is what the jobs print. */
+export interface MachineCommand {
+  readonly command: readonly [string, ...string[]];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const MACHINES = { qemu, uml };
 /** Room on the job's disk beyond what is put there. */
 const DISK_ROOM = 512 * 1024 * 1024;
-const KERNEL_ARGUMENTS = [
-  "root=/dev/vda",
-  "rw",
-  "console=ttyS0",
-  // Debian has it off by default.
-  "psi=1",
-  "panic=-1",
-  // Nobody is attacked here, and emulated barriers and wiped pages are slow.
-  ...["mitigations=off", "init_on_alloc=0"],
-  // The kernel takes the counters of two emulated processors for out of step, and would read every
-  // time from a timer chip, which is a hundred times slower; they are the host's, and in step.
-  ...["tsc=reliable", "clocksource=tsc"],
-  // What udev would load for hardware that nobody uses, or for speed that emulation does not have.
-  `modprobe.blacklist=${
-    [
-      ...["ata_piix", "ata_generic", "pata_acpi", "psmouse", "button", "pcspkr", "i2c_piix4"],
-      ...["aesni_intel", "ghash_clmulni_intel", "crct10dif_pclmul", "crc32_pclmul", "sha512_ssse3"],
-      ...["sha256_ssse3", "sha1_ssse3", "intel_rapl_msr", "floppy", "evdev", "rapl", "joydev"],
-    ].join(",")
-  }`,
-];
 
 /** Boots the image and waits until it powers off, or its time is up. */
 export async function runMachine(options: MachineOptions): Promise<MachineResult> {
@@ -92,11 +82,12 @@ async function boot(
   disk: string,
   work: string,
 ): Promise<{ output: string; console: string }> {
-  const consoleFile = join(work, "console");
-  const [command, ...args] = [...DIE_WITH_PARENT, QEMU, ...machine(options, disk, work)];
-  const child = start(command!, args, {
-    // The image stays as it is: what the machine writes to it goes here.
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", TMPDIR: work },
+  const files = { disk, console: join(work, "console"), directory: work };
+  const machine = MACHINES[options.image.suite.machine];
+  const { command: [program, ...given], env } = await machine(options, files);
+  const [command, ...args] = [...DIE_WITH_PARENT, program, ...given];
+  const child = start(command, args, {
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env },
     // An input that has ended would take the port away from the machine.
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -108,37 +99,13 @@ async function boot(
     });
   }
   await endOf(child, options.timeoutMs);
-  return { output: lines.join("\n"), console: await Deno.readTextFile(consoleFile) };
+  return { output: lines.join("\n"), console: await Deno.readTextFile(files.console) };
 }
 
 async function endOf(child: ChildProcess, timeoutMs: number): Promise<void> {
   using _kill = { [Symbol.dispose]: () => killGroup(child) };
   const timer = setTimeout(() => killGroup(child), timeoutMs);
-  await exit(child, QEMU).finally(() => clearTimeout(timer));
-}
-
-/** Of these two the kernel takes one. */
-const SECURITY_ARGUMENTS: Readonly<Record<SecurityModule, readonly string[]>> = {
-  apparmor: ["lsm=landlock,lockdown,yama,apparmor,bpf"],
-  selinux: ["lsm=landlock,lockdown,yama,selinux,bpf", "selinux=1"],
-};
-
-function machine(options: MachineOptions, disk: string, work: string): string[] {
-  const { image, securityModule = "apparmor" } = options;
-  const drive = (file: string, more: string) =>
-    `file=${file},format=raw,if=virtio,cache=unsafe,aio=threads${more}`;
-  const append = [...KERNEL_ARGUMENTS, ...SECURITY_ARGUMENTS[securityModule]].join(" ");
-  return [
-    // In software: it works everywhere.
-    ...["-accel", "tcg,thread=multi", "-cpu", CPU],
-    ...["-smp", CPUS, "-m", MEMORY, "-nodefaults", "-display", "none", "-nic", "none"],
-    ...["-device", "virtio-rng-pci"],
-    ...["-kernel", image.kernel, "-initrd", image.initrd, "-append", append],
-    ...["-drive", drive(image.disk, ",snapshot=on"), "-drive", drive(disk, "")],
-    ...["-chardev", `file,id=console,path=${join(work, "console")}`, "-serial", "chardev:console"],
-    ...["-device", "virtio-serial-pci", "-chardev", "stdio,id=job,signal=off"],
-    ...["-device", "virtserialport,chardev=job,name=job"],
-  ];
+  await exit(child, "a virtual node").finally(() => clearTimeout(timer));
 }
 
 async function readResults(disk: string, work: string): Promise<Map<string, string>> {

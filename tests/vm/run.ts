@@ -28,7 +28,8 @@ jobs (default smoke), one after the other in one node:
 
 options:
   --all                         everything, on every suite: tests/vm/lane.ts
-  --suite bookworm|trixie       Debian release (default bookworm)
+  --suite NAME                  bookworm or trixie, emulated (default bookworm); uml-bookworm or
+                                uml-trixie, quick, without cpuset and pressure
   --manager systemd,cgroupfs    cgroup_manager (default systemd); each job with each
   --runtime crun,runc           default_runtime (default crun); each job with each
   --lsm apparmor|selinux        security module of the kernel (default apparmor)

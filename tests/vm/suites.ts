@@ -1,5 +1,5 @@
 /**
- * The Debian releases that virtual nodes are made of.
+ * What virtual nodes are made of: Debian releases and kernels.
  *
  * @module
  */
@@ -7,6 +7,14 @@
 /** One release and what is installed. */
 export interface Suite {
   readonly name: string;
+  /** Of Debian. */
+  readonly release: string;
+  /**
+   * What the kernel runs on: `qemu` emulates a machine, slowly; `uml` is a kernel that runs as a
+   * process of this machine, User-Mode Linux: nearly as fast, with one processor, and without some
+   * things that Debian leaves out of it (cpuset, pressure, nftables for IPv4).
+   */
+  readonly machine: "qemu" | "uml";
   readonly packages: readonly string[];
   /** Scripts of `guest/`, run in this order in the new root. */
   readonly provision: readonly string[];
@@ -15,10 +23,16 @@ export interface Suite {
 /** Which security module the kernel runs beside the small ones. */
 export type SecurityModule = "apparmor" | "selinux";
 
-/** What a Kubernetes node has, what crid's tests start, and a kernel without drivers for hardware. */
-const PACKAGES = [
+/** Of these two the kernel takes one. */
+export const LSM_ARGUMENTS: Readonly<Record<SecurityModule, readonly string[]>> = {
+  apparmor: ["lsm=landlock,lockdown,yama,apparmor,bpf"],
+  selinux: ["lsm=landlock,lockdown,yama,selinux,bpf", "selinux=1"],
+};
+
+/** What a Kubernetes node has, and what crid's tests start. */
+const packagesWith = (kernel: string) => [
   ...["systemd", "systemd-sysv", "dbus", "udev", "kmod", "initramfs-tools"],
-  "linux-image-cloud-amd64",
+  kernel,
   ...["apparmor"],
   ...["runc", "crun", "conmon", "containernetworking-plugins"],
   ...["iptables", "nftables", "iproute2", "procps", "psmisc", "util-linux", "mount", "attr"],
@@ -26,16 +40,34 @@ const PACKAGES = [
   ...["uuid-runtime", "strace", "zstd"],
 ];
 
+/** Without drivers for hardware. */
+const CLOUD_KERNEL = "linux-image-cloud-amd64";
+const UML_KERNEL = "user-mode-linux";
+
 /**
  * By name; the first is the default. Only the policy of the second knows containers: that of
  * Debian 12 has no `container_t`.
  */
 export const SUITES: readonly Suite[] = [
-  { name: "bookworm", packages: PACKAGES, provision: ["provision"] },
   {
-    name: "trixie",
-    packages: [...PACKAGES, "selinux-policy-default"],
+    ...{ name: "bookworm", release: "bookworm", machine: "qemu" },
+    packages: packagesWith(CLOUD_KERNEL),
+    provision: ["provision"],
+  },
+  {
+    ...{ name: "trixie", release: "trixie", machine: "qemu" },
+    packages: [...packagesWith(CLOUD_KERNEL), "selinux-policy-default"],
     provision: ["provision", "provision-selinux"],
+  },
+  {
+    ...{ name: "uml-bookworm", release: "bookworm", machine: "uml" },
+    packages: packagesWith(UML_KERNEL),
+    provision: ["provision", "provision-uml"],
+  },
+  {
+    ...{ name: "uml-trixie", release: "trixie", machine: "uml" },
+    packages: packagesWith(UML_KERNEL),
+    provision: ["provision", "provision-uml"],
   },
 ];
 

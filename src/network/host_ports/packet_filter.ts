@@ -36,7 +36,7 @@ export async function choosePacketFilter(
   programs: FilterPrograms,
 ): Promise<PacketFilter | undefined> {
   const nft = programs.nft ?? "nft";
-  const refusal = await refusalOf(nft, ["list", "tables"]);
+  const refusal = await refusalOf(nft, ["--check", "--file", "-"], PROBE);
   if (refusal === undefined) return nftables(name, nft);
   const family = programs.iptables ?? "iptables";
   const other = await refusalOf(`${family}-save`, ["-t", "nat"]);
@@ -48,10 +48,20 @@ export async function choosePacketFilter(
   return iptables(name, family);
 }
 
+/** A kernel may have nftables without tables for IPv4, or without NAT; asked for, and not made. */
+const PROBE = `table ip crid_probe {
+  chain probe { type nat hook prerouting priority -100; }
+}
+`;
+
 /** Why a program cannot be used. */
-async function refusalOf(program: string, args: readonly string[]): Promise<string | undefined> {
+async function refusalOf(
+  program: string,
+  args: readonly string[],
+  stdin = "",
+): Promise<string | undefined> {
   try {
-    const { code, stderr } = await run(program, args, { timeoutMs: FILTER_MS });
+    const { code, stderr } = await run(program, args, { stdin, timeoutMs: FILTER_MS });
     return code === 0 ? undefined : `${program}: ${excerpt(new TextDecoder().decode(stderr))}`;
   } catch (error) {
     if (isCode(error, "not_found")) return `there is no ${program}`;

@@ -93,6 +93,14 @@ start_crid() {
     systemctl start crid || fail "systemctl start crid"
 }
 
+# What a kernel may lack.
+has_pressure() {
+    [ -e /proc/pressure/cpu ]
+}
+has_cpuset() {
+    grep -qw cpuset /sys/fs/cgroup/cgroup.controllers
+}
+
 # GET over crid's socket.
 curl_socket() {
     printf 'GET %s HTTP/1.0\r\nHost: crid\r\n\r\n' "$1" | socat -t 60 - UNIX-CONNECT:/var/run/crio/crio.sock

@@ -8,6 +8,9 @@ export PATH HOME
 port=/dev/virtio-ports/job
 until [ -c "$port" ]; do sleep 0.1; done
 exec >"$port" 2>&1
+# It may be a terminal, and nobody reads on it.
+export TERM=dumb SYSTEMD_PAGER= NO_COLOR=1
+stty -opost 2>/dev/null <"$port" || true
 
 run_step() {
     set -a

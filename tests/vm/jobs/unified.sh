@@ -39,6 +39,16 @@ expect "survives a child that is killed for memory" "$(status '{{.status.state}}
 expect "counts who was killed for memory" "$(metric container_oom_events_total)" '^[1-9]'
 remove_pod
 
+# Of its first process nothing is left: systemd may have removed its cgroup before anybody looks.
+for name in first second third; do
+    run_container "$name" '{"resources": {"memory_limit_in_bytes": 15728640}}' \
+        'dd if=/dev/zero of=/dev/null bs=20M' || fail "run"
+    until_true 60 is_exited || fail "not seen to exit"
+    expect "is known to be killed for memory: the $name" "$(status '{{.status.reason}} {{.status.exitCode}}')" \
+        '^OOMKilled 137$'
+    remove_pod
+done
+
 # With memory.oom.group the kubelet wants all of it dead.
 run_container group '{"resources": {"memory_limit_in_bytes": 33554432, "unified": {"memory.oom.group": "1"}}}' \
     "sh -c '$greedy'; sleep 3600" || fail "run"
@@ -63,25 +73,29 @@ run_container unlimited '{"resources": {"memory_limit_in_bytes": 25165824, "memo
 expect "leaves swap unlimited for -1" "$(in_cgroup memory.swap.max)" '^max$'
 remove_pod
 
-run_container limits '{"resources": {"cpu_shares": 1024, "cpuset_cpus": "1", "memory_limit_in_bytes": 67108864,
+cpus=
+! has_cpuset || cpus=1
+run_container limits '{"resources": {"cpu_shares": 1024, "cpuset_cpus": "'$cpus'", "memory_limit_in_bytes": 67108864,
     "memory_swap_limit_in_bytes": 134217728, "unified": {"pids.max": "77"}}}' \
     "while :; do :; done" || fail "run"
-expect "pins to CPUs" "$(in_cgroup cpuset.cpus)" '^1$'
+! has_cpuset || expect "pins to CPUs" "$(in_cgroup cpuset.cpus)" '^1$'
 expect "limits processes" "$(in_cgroup pids.max)" '^77$'
 expect "keeps swap beside memory" "$(in_cgroup memory.swap.max)" '^67108864$'
 crictl update --memory 100663296 --cpu-quota 20000 --cpu-period 100000 "$container" >/dev/null || fail "update"
 expect "changes the memory limit" "$(in_cgroup memory.max)" '^100663296$'
 expect "lets swap follow memory" "$(in_cgroup memory.swap.max)" '^0$'
 expect "changes the CPU limit" "$(in_cgroup cpu.max)" '^20000 100000$'
-expect "keeps what was not changed" "$(in_cgroup cpuset.cpus)$(in_cgroup pids.max)" '^177$'
+expect "keeps what was not changed" "$(! has_cpuset || in_cgroup cpuset.cpus | tr -d '\n')$(in_cgroup pids.max)" "^${cpus}77\$"
 if crictl update --memory 100000 "$container" >/dev/null 2>/run/refused; then
     fail "takes a limit below what is used"
 fi
 expect "refuses a limit below what is used" "$(cat /run/refused)" 'cannot decrease memory limit to 100000'
 sleep 3
 expect "counts CPU time" "$(figure .cpu.usageCoreNanoSeconds.value)" '^[1-9][0-9]{7}'
-expect "knows pressure of throttled CPU" "$(figure '.cpu.psi.Some.Total // .cpu.psi.some.total')" '^"?[1-9]'
-expect "has pressure among the metrics" "$(metric container_pressure_cpu_waiting_seconds_total)" '^[0-9]'
+if has_pressure; then
+    expect "knows pressure of throttled CPU" "$(figure '.cpu.psi.Some.Total // .cpu.psi.some.total')" '^"?[1-9]'
+    expect "has pressure among the metrics" "$(metric container_pressure_cpu_waiting_seconds_total)" '^[0-9]'
+fi
 expect "counts throttling" "$(metric container_cpu_cfs_throttled_periods_total)" '^[1-9]'
 expect "has the limits among the metrics" \
     "$(for name in spec_memory_limit_bytes spec_cpu_quota spec_cpu_period spec_cpu_shares threads_max; do
