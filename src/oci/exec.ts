@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "@std/path";
 import { CridError, Timer } from "../failure/mod.ts";
 import { exit, killGroup } from "../linux/mod.ts";
@@ -7,6 +7,7 @@ import { lastMessage, runtimeCommand } from "./command.ts";
 import { ExecCgroup } from "./exec_cgroup.ts";
 import { capture, type Captured } from "./exec_output.ts";
 import { execEnvironment, execFlags, execProcess } from "./exec_process.ts";
+import { removeNow } from "./files.ts";
 import type { ExecSyncRequest, ExecSyncResult } from "./types.ts";
 
 /** What is kept of each stream; the rest is read and dropped, as CRI-O does. */
@@ -35,7 +36,7 @@ export async function execSync(request: ExecSyncRequest): Promise<ExecSyncResult
     const child = start(request, files, cgroup);
     return await finish(request, child, files.pid, cgroup);
   } finally {
-    for (const file of Object.values(files)) rmSync(file, { force: true });
+    removeNow(files.spec, files.pid);
     cgroup.remove();
   }
 }

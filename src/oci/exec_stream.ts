@@ -7,7 +7,7 @@ import { exit, signalChild } from "../linux/mod.ts";
 import { lastMessage, runtimeCommand } from "./command.ts";
 import type { CommandStreams, TerminalSize, WantedStreams } from "./command_streams.ts";
 import { execEnvironment, execFlags, type ExecProcess, execProcess } from "./exec_process.ts";
-import { removeIfThere } from "./files.ts";
+import { removeNow } from "./files.ts";
 import { type OutputPipe, outputPipe } from "./output_pipe.ts";
 import { StartGate } from "./start_gate.ts";
 import { TerminalInput } from "./terminal_input.ts";
@@ -87,7 +87,7 @@ class Command implements CommandStreams {
     if (request.stdin) this.stdin = this.#terminal ?? input!;
     this.stdout = wanted(stdout, request.stdout);
     this.stderr = wanted(stderr, request.stderr && !tty);
-    this.ended = this.#end(id, ended).finally(() => removeIfThere(files.spec, files.pid));
+    this.ended = this.#end(id, ended).finally(() => removeNow(files.spec, files.pid));
     this.ended.catch(() => {});
   }
 
