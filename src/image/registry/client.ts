@@ -101,9 +101,13 @@ export class RegistryClient {
     }
   }
 
-  /** Gets an authorization if the answer is about the lack of one; says whether to ask again. */
+  /**
+   * Gets an authorization if the answer is about the lack of one; says whether to ask again. Only the
+   * registry itself may name who gets the credentials, nobody to whom it sends for a blob.
+   */
   async #answer(response: HttpResponse, signal: AbortSignal): Promise<boolean> {
     const { status } = response;
+    if (!this.#isOwn(response.url)) return false;
     let offered = parseChallenges(response.headers.get("www-authenticate") ?? "");
     if (status !== 401) {
       // Some registries hide what may not be seen and only the base path tells how to log in.
@@ -125,6 +129,11 @@ export class RegistryClient {
     return true;
   }
 
+  /** Whether the address is of the registry, and as safe as its other ones. */
+  #isOwn(url: URL): boolean {
+    return url.origin === new URL(`${this.#scheme ?? "https"}://${this.#host}`).origin;
+  }
+
   async #ping(signal: AbortSignal): Promise<readonly Challenge[]> {
     const url = new URL(`${this.#scheme ?? "https"}://${this.#host}/v2/`);
     const response = await this.#roundTrip({ method: "GET", url, headers: {} }, signal);
@@ -137,7 +146,7 @@ export class RegistryClient {
     const { reference, retry } = this.#options;
     const headers: Record<string, string> = { ...request.headers };
     const authorization = this.#authorization;
-    const ours = !(request.path instanceof URL) || request.path.host === this.#host;
+    const ours = !(request.path instanceof URL) || this.#isOwn(request.path);
     if (ours && authorization !== undefined && authorization.expires > Date.now()) {
       headers.authorization = authorization.header;
     }

@@ -5,6 +5,7 @@ import { digestMismatch, hashFor } from "../digest.ts";
 import { repositoryName } from "../reference.ts";
 import type { MeasuredLayer } from "../schema1.ts";
 import { openBlob } from "./blob.ts";
+import { withoutStall } from "./connection.ts";
 import { networkFailure } from "./network_failure.ts";
 import type { Place } from "./places.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -34,10 +35,13 @@ export async function measureLayer(
   const uncompressed = createHash("sha256");
   let size = 0;
   let uncompressedSize = 0;
+  const { retry: { stallMs, progressMs } } = options;
   const counted = async function* () {
-    for await (const chunk of response.body) {
+    for await (const chunk of withoutStall(response, Math.min(stallMs, progressMs || Infinity))) {
       compressed.update(chunk);
       size += chunk.length;
+      // What follows the compressed data need not end either.
+      if (size > MAX_UNCOMPRESSED) throw tooLong(what);
       yield chunk as Uint8Array;
     }
   };
@@ -46,9 +50,7 @@ export async function measureLayer(
     for await (const chunk of decompress(all, detectCompression(start))) {
       uncompressed.update(chunk);
       uncompressedSize += chunk.length;
-      if (uncompressedSize > MAX_UNCOMPRESSED) {
-        throw new CridError("resource_exhausted", `${what} unpacks to more than 64 GiB`);
-      }
+      if (uncompressedSize > MAX_UNCOMPRESSED) throw tooLong(what);
     }
     for await (const _ of all) { /* What follows the compressed data belongs to the blob. */ }
   } catch (error) {
@@ -61,6 +63,10 @@ export async function measureLayer(
   const actual = `${digest.slice(0, digest.indexOf(":"))}:${compressed.digest("hex")}`;
   if (actual !== digest) throw digestMismatch(what, digest, actual);
   return { size, diffId: `sha256:${uncompressed.digest("hex")}` };
+}
+
+function tooLong(what: string): CridError {
+  return new CridError("resource_exhausted", `${what} is longer than 64 GiB`);
 }
 
 /** The first bytes of a stream, and the whole stream, which may be read on after the reader has left it. */

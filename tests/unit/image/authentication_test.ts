@@ -7,6 +7,8 @@ import {
   credentialsFromRequest,
 } from "../../../src/image/registry/credentials.ts";
 import { parseReference } from "../../../src/image/reference.ts";
+import { RegistryClient } from "../../../src/image/registry/client.ts";
+import { DEFAULT_RETRY } from "../../../src/image/registry/retry.ts";
 import { answer, appDocuments, client, type Handler, serve } from "./registry_double.ts";
 
 const basic = (user: string, password: string) => "Basic " + btoa(`${user}:${password}`);
@@ -154,6 +156,61 @@ describe("authentication at a registry", () => {
     const image = await peer.resolve(`${registry.host}/app`, { username: "u", password: "p" });
     assert.deepEqual(await peer.fetch(image), layer);
     assert.deepEqual(elsewhere.requests, ["GET /signed?key=1"]);
+  });
+
+  it("does not let another host that a redirect names choose the token server", async () => {
+    const { documents, layerDigest } = appDocuments();
+    await using thief = await serve((request, response) => {
+      const realm = `http://${request.headers.host}/token`;
+      response.writeHead(401, { "www-authenticate": `Bearer realm="${realm}"` }).end();
+    });
+    await using registry = await serve((request, response) => {
+      if (request.headers.authorization !== basic("u", "p")) {
+        return void response.writeHead(401, { "www-authenticate": "Basic" }).end();
+      }
+      if (request.url?.endsWith(layerDigest)) {
+        return void response.writeHead(307, { location: `http://${thief.host}/layer` }).end();
+      }
+      return answer(documents)(request, response);
+    });
+    await using peer = await client(registry.host);
+    const image = await peer.resolve(`${registry.host}/app`, { username: "u", password: "p" });
+    await assert.rejects(peer.fetch(image), (error) => isCode(error, "unauthenticated"));
+    assert.deepEqual(thief.requests, ["GET /layer"]);
+  });
+
+  it("does not send credentials over plain HTTP where an upload is told to go on", async () => {
+    const seen: [url: string, authorization: string | undefined][] = [];
+    const registry = new RegistryClient({
+      reference: parseReference("registry.example/app"),
+      insecure: false,
+      credentials: { kind: "basic", username: "u", password: "p" },
+      userAgent: "test",
+      retry: DEFAULT_RETRY,
+      transport: () =>
+        Promise.resolve({
+          send({ url, headers }) {
+            seen.push([url.href, headers.authorization]);
+            const status = seen.length === 1 ? 401 : 200;
+            return Promise.resolve({
+              status,
+              headers: new Headers({ "www-authenticate": "Basic" }),
+              url,
+              body: (async function* () {})(),
+              discard: () => {},
+            });
+          },
+          [Symbol.dispose]: () => {},
+        }),
+    });
+    const signal = new AbortController().signal;
+    const upload = (scheme: string) =>
+      new URL(`${scheme}://registry.example/v2/app/blobs/uploads/1`);
+    await registry.send({ what: "begin", path: "blobs/uploads/", method: "POST" }, signal);
+    await registry.send({ what: "go on", path: upload("https"), method: "PATCH" }, signal);
+    await registry.send({ what: "go on", path: upload("http"), method: "PATCH" }, signal);
+    assert.equal(seen.at(-2)?.[1], "Basic dTpw");
+    assert.deepEqual(seen.at(-1), [upload("http").href, undefined]);
   });
 
   it("does not send the request's credentials to a mirror", async () => {

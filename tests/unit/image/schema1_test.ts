@@ -113,6 +113,20 @@ describe("an image of Docker schema 1", () => {
     );
   });
 
+  it("is given up when a layer falls silent", async () => {
+    const payload = manifest();
+    const others = answer(documents(payload, sha256(payload)));
+    await using registry = await serve((request, response) => {
+      if (request.url?.endsWith(sha256(TOP)) !== true) return others(request, response);
+      response.write(TOP.subarray(0, 5));
+    });
+    await using peer = await client(registry.host);
+    await assert.rejects(
+      peer.resolve(`${registry.host}/app`),
+      (error) => isCode(error, "unavailable") && /no data for/.test(error.message),
+    );
+  });
+
   it("is refused when it is malformed", () => {
     const broken = [
       manifest({ history: [] }),
