@@ -62,7 +62,9 @@ async function makeBed(): Promise<Bed> {
   await using stack = new AsyncDisposableStack();
   const registry = stack.use(await startRegistry());
   await pushTestImages(registry.url, ["e2e-test-images/busybox"]);
-  const crid = stack.use(await startCrid({ registry: registry.host, runtime }));
+  const crid = stack.use(
+    await startCrid({ registry: registry.host, runtime, args: ["--log-level", "info"] }),
+  );
   await crid.client.image.pullImage({ image: { image: BUSYBOX } });
   const pod = podConfig(crid);
   const podId = await runPod(crid, pod);
@@ -223,6 +225,18 @@ function socatRelay({ pid }: Bed, port: number): Disposable {
   ]);
 }
 
+/** Waits for the relay, which does not say when it listens. */
+async function listens(): Promise<void> {
+  for (let open = false; !open;) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const socket = connect({ host: "127.0.0.1", port: LOCAL });
+    open = await new Promise((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    });
+    socket.destroy();
+  }
+}
+
 async function socatOut(): Promise<void> {
   const socket = connect({ host: "127.0.0.1", port: LOCAL });
   let size = 0;
@@ -299,8 +313,7 @@ async function bench(): Promise<void> {
     ] as const
   ) {
     using _relay = socatRelay(bed, port);
-    // It does not say when it listens.
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await listens();
     figures.push(await figure(what, ROUNDS, () => ours(bed), ["socat", floor]));
   }
   printFigures(`Streams with ${runtime}; "out" and "in" are ${values.megabytes} MB`, figures);
