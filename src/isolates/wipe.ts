@@ -34,13 +34,12 @@ export async function wipeDue({ crio }: Config, version: string): Promise<Due> {
 /** `internal_wipe`: removes what is due of a node that has just been restored. */
 export async function wipePods(due: Due, pods: Pods, images: Images): Promise<void> {
   if (!due.pods) return;
-  const signal = new AbortController().signal;
   const all = pods.sandboxes({}).map(({ id }) => id);
   const used = new Set(pods.containers({}).map(({ imageId }) => imageId));
   if (all.length > 0) log.info(`Removing ${all.length} pods of before a reboot or an upgrade`);
   const remove = async () => {
     for (let id = all.pop(); id !== undefined; id = all.pop()) {
-      await pods.removeSandbox(id, signal).catch((error) => {
+      await pods.removeSandbox(id).catch((error) => {
         log.warn(`remove pod sandbox ${id}: ${errorMessage(error)}`);
       });
     }

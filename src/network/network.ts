@@ -198,9 +198,9 @@ class CniNetwork implements Network {
       await this.#mapHostPorts(config, attachment, result);
       return toNetworkResult(result);
     } catch (error) {
-      this.#cache.forget(config, attachment);
       const made = error instanceof ChainError ? error.result : result;
       await this.#takeBack(config, attachment, made);
+      this.#cache.forget(config, attachment);
       throw wrapError(`add pod ${fullName(pod)} to CNI network "${config.name}"`, error);
     }
   }

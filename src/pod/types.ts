@@ -223,8 +223,8 @@ export interface Pods {
     runtimeHandler: string,
     signal: AbortSignal,
   ): Promise<string>;
-  stopSandbox(id: string, signal: AbortSignal): Promise<void>;
-  removeSandbox(id: string, signal: AbortSignal): Promise<void>;
+  stopSandbox(id: string): Promise<void>;
+  removeSandbox(id: string): Promise<void>;
   sandboxStatus(id: string): Promise<SandboxStatus>;
   sandboxes(filter: SandboxFilter): readonly SandboxView[];
 
@@ -233,10 +233,10 @@ export interface Pods {
     config: ContainerConfig,
     signal: AbortSignal,
   ): Promise<string>;
-  startContainer(id: string, signal: AbortSignal): Promise<void>;
+  startContainer(id: string): Promise<void>;
   /** @param timeout Seconds between the stop signal and the kill. */
-  stopContainer(id: string, timeout: number, signal: AbortSignal): Promise<void>;
-  removeContainer(id: string, signal: AbortSignal): Promise<void>;
+  stopContainer(id: string, timeout: number): Promise<void>;
+  removeContainer(id: string): Promise<void>;
   containerStatus(id: string): Promise<ContainerStatus>;
   containers(filter: ContainerFilter): readonly ContainerView[];
   updateContainerResources(id: string, resources: LinuxResources): Promise<void>;

@@ -34,18 +34,18 @@ export function containerHandlers(
       containerId: await pods.createContainer(podSandboxId, readContainerConfig(config), signal),
     }),
 
-    startContainer: async ({ containerId }, { signal }) => {
-      await pods.startContainer(containerId, signal);
+    startContainer: async ({ containerId }) => {
+      await pods.startContainer(containerId);
       return {};
     },
 
-    stopContainer: async ({ containerId, timeout }, { signal }) => {
-      await pods.stopContainer(containerId, toSeconds(timeout), signal);
+    stopContainer: async ({ containerId, timeout }) => {
+      await pods.stopContainer(containerId, toSeconds(timeout));
       return {};
     },
 
-    removeContainer: async ({ containerId }, { signal }) => {
-      await pods.removeContainer(containerId, signal);
+    removeContainer: async ({ containerId }) => {
+      await pods.removeContainer(containerId);
       return {};
     },
 

@@ -31,13 +31,13 @@ export function sandboxHandlers(
       podSandboxId: await pods.runSandbox(readSandboxConfig(config), runtimeHandler, signal),
     }),
 
-    stopPodSandbox: async ({ podSandboxId }, { signal }) => {
-      await pods.stopSandbox(podSandboxId, signal);
+    stopPodSandbox: async ({ podSandboxId }) => {
+      await pods.stopSandbox(podSandboxId);
       return {};
     },
 
-    removePodSandbox: async ({ podSandboxId }, { signal }) => {
-      await pods.removeSandbox(podSandboxId, signal);
+    removePodSandbox: async ({ podSandboxId }) => {
+      await pods.removeSandbox(podSandboxId);
       return {};
     },
 
