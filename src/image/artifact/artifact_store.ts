@@ -1,5 +1,5 @@
 import { dirname, join } from "@std/path";
-import { CridError } from "../../failure/mod.ts";
+import { CridError, errorMessage } from "../../failure/mod.ts";
 import { OfdLock } from "../../linux/mod.ts";
 import { log } from "../../observe/mod.ts";
 import {
@@ -57,8 +57,8 @@ export class ArtifactStore {
     await removeStaleTempDirs(this.#at("tmp"));
     await using temporary = TempDir.create(this.#at("tmp"));
     const scratch = temporary.path;
-    await Deno.writeFile(join(scratch, digestHex(image.configDigest)), image.config);
-    await Deno.writeFile(join(scratch, digestHex(image.manifestDigest)), image.manifest);
+    await writeFlushed(join(scratch, digestHex(image.configDigest)), image.config);
+    await writeFlushed(join(scratch, digestHex(image.manifestDigest)), image.manifest);
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       for (const blob of image.layers) await this.#fetch(blob, image, registry, scratch, signal);
       if (await this.#publish(image, scratch)) return digestHex(image.manifestDigest);
@@ -92,7 +92,7 @@ export class ArtifactStore {
   /** All artifacts, as images without a configuration; those of additional stores are pinned. */
   async list(): Promise<readonly Image[]> {
     const images = new Map<string, Image>();
-    for (const image of await artifactsIn(this.#root, await readEntries(this.#root))) {
+    for (const image of await artifactsIn(this.#root, await this.#entries())) {
       images.set(image.id, image);
     }
     for (const root of this.#additional) {
@@ -105,6 +105,16 @@ export class ArtifactStore {
       }
     }
     return [...images.values()];
+  }
+
+  /** A damaged index must not hide the images; whoever would change it gets to know. */
+  async #entries(): Promise<readonly Entry[]> {
+    try {
+      return await readEntries(this.#root);
+    } catch (error) {
+      log.error("artifacts cannot be listed", { error: errorMessage(error) });
+      return [];
+    }
   }
 
   /** Removes an artifact; with a name, only that name, and the artifact with its last one. */
@@ -171,6 +181,7 @@ export class ArtifactStore {
     if (blob.digest.startsWith("sha256:") && digest !== blob.digest) {
       throw new CridError("invalid_argument", `expected ${blob.digest}, got ${digest}`);
     }
+    await flush(partial);
   }
 
   /** Excludes everybody else who changes the artifacts: tasks and processes. */
@@ -182,7 +193,8 @@ export class ArtifactStore {
   async #write(manifests: readonly Entry[]): Promise<void> {
     await Deno.writeTextFile(this.#at("oci-layout"), `{"imageLayoutVersion":"1.0.0"}`);
     const temporary = this.#at(".index.json");
-    await Deno.writeTextFile(temporary, JSON.stringify({ schemaVersion: 2, manifests }));
+    const index = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests }));
+    await writeFlushed(temporary, index);
     await Deno.rename(temporary, this.#at("index.json"));
   }
 
@@ -220,6 +232,17 @@ export class ArtifactStore {
 
 function digestOf({ digest }: BlobDescriptor): string {
   return digest;
+}
+
+async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
+  await Deno.writeFile(path, bytes);
+  await flush(path);
+}
+
+/** What the index names has to be there after a power loss, and so has the index. */
+async function flush(path: string): Promise<void> {
+  using file = await Deno.open(path, { write: true });
+  await file.syncData();
 }
 
 /** A link costs nothing; an additional store may be on another file system. */

@@ -1,5 +1,6 @@
+import { Buffer } from "node:buffer";
 import { join } from "@std/path";
-import { isCode } from "../../failure/mod.ts";
+import { CridError, isCode } from "../../failure/mod.ts";
 import { digestHex, isDigest, verifyDigest } from "../digest.ts";
 import { MANIFEST_TYPES } from "../media_types.ts";
 import type { ImageReference } from "../reference.ts";
@@ -12,6 +13,8 @@ import type { SigstoreSignature } from "./sigstore.ts";
 /** Limits of containers/image. */
 const SIGNATURE_BYTES = 4 * 1024 * 1024;
 const MAX_SIGNATURES = 128;
+/** Of one image, all together. */
+const ALL_SIGNATURES_BYTES = 16 * 1024 * 1024;
 const LIMIT = { bytes: SIGNATURE_BYTES, milliseconds: 30_000 };
 const COSIGN_PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json";
 
@@ -46,6 +49,7 @@ export async function lookasideSignatures(
       : await getIfPresent(url, access);
     if (signature === undefined) break;
     found.push(signature);
+    requireModesty(found);
   }
   return found;
 }
@@ -77,15 +81,26 @@ export async function attachedSignatures(
     const payload = await readDocument(what, await client.send({ what, path }, signal), LIMIT);
     verifyDigest(what, payload, layer.digest);
     found.push({ payload, annotations: layer.annotations ?? {} });
+    requireModesty(found.map((signature) => signature.payload));
   }
   return found;
+}
+
+/** Whoever may write to a registry may attach as many as he likes. */
+function requireModesty(signatures: readonly Uint8Array[]): void {
+  const bytes = signatures.reduce((sum, { length }) => sum + length, 0);
+  if (bytes <= ALL_SIGNATURES_BYTES) return;
+  throw new CridError(
+    "invalid_argument",
+    `the image's signatures are longer than the limit of ${ALL_SIGNATURES_BYTES} bytes`,
+  );
 }
 
 /** How the store keeps a sigstore signature (containers/image). */
 export function storedSigstore({ payload, annotations }: SigstoreSignature): Uint8Array {
   const json = {
     mimeType: COSIGN_PAYLOAD,
-    payload: btoa(String.fromCharCode(...payload)),
+    payload: Buffer.from(payload).toString("base64"),
     annotations,
   };
   return new TextEncoder().encode(`\0sigstore-json\n${JSON.stringify(json)}`);

@@ -101,6 +101,18 @@ describe("an artifact store", () => {
     assert.deepEqual([...Deno.readDirSync(join(graph, "artifacts/tmp"))], []);
   });
 
+  it("lists nothing of a damaged index, which is left as it is", async () => {
+    await Deno.mkdir(join(root, "artifacts"), { recursive: true });
+    const index = join(root, "artifacts/index.json");
+    const store = new ArtifactStore(root);
+    for (const text of ["", "{", "null"]) {
+      await Deno.writeTextFile(index, text);
+      assert.deepEqual(await store.list(), []);
+      await assert.rejects(registry.pull(store, "h.io/a:1", "content"), /index\.json/);
+      assert.equal(await Deno.readTextFile(index), text);
+    }
+  });
+
   it("finds what additional stores have, pins it, and never changes them", async () => {
     const [own, other] = [await at("own"), await at("other")];
     const id = await registry.pull(new ArtifactStore(other), "h.io/policy:1", "from elsewhere");
