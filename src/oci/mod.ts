@@ -27,4 +27,5 @@ export { execStream } from "./exec_stream.ts";
 export { type ExitWatchOptions, watchExits } from "./exit_watch.ts";
 export { readExit } from "./exit_record.ts";
 export { forgetMonitor, reopenLog, resizeTerminal } from "./monitor_control.ts";
+export { settleOomScore } from "./oom_score.ts";
 export { isAlive, processRef } from "./process_ref.ts";

@@ -1,7 +1,13 @@
 import { basename, dirname, join, normalize } from "@std/path";
 import { CridError, errorMessage } from "../failure/mod.ts";
 import type { Image } from "../image/mod.ts";
-import { buildSpec, createContainer, deleteContainer, forgetMonitor } from "../oci/mod.ts";
+import {
+  buildSpec,
+  createContainer,
+  deleteContainer,
+  forgetMonitor,
+  settleOomScore,
+} from "../oci/mod.ts";
 import type { InternalMount, SecurityContext } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import { makeAccessible } from "./accessible.ts";
@@ -172,6 +178,7 @@ export async function makeContainer(
       systemdCgroup: cgroups.kind === "systemd",
       placeMonitor: monitorPlacer(context, pod, id, handler),
     });
+    settleOomScore(created.init.pid, built.spec.process.oomScoreAdj);
     container.init = created.init;
     container.monitor = created.monitor;
     void created.closed.then(() => monitorGone(context, container)).catch((error) => {

@@ -78,6 +78,7 @@ cpus=
 run_container limits '{"resources": {"cpu_shares": 1024, "cpuset_cpus": "'$cpus'", "memory_limit_in_bytes": 67108864,
     "memory_swap_limit_in_bytes": 134217728, "unified": {"pids.max": "77"}}}' \
     "while :; do :; done" || fail "run"
+expect "has the OOM score that was asked for, not that of the service" "$(cat "/proc/$pid/oom_score_adj")" '^0$'
 ! has_cpuset || expect "pins to CPUs" "$(in_cgroup cpuset.cpus)" '^1$'
 expect "limits processes" "$(in_cgroup pids.max)" '^77$'
 expect "keeps swap beside memory" "$(in_cgroup memory.swap.max)" '^67108864$'
