@@ -52,7 +52,7 @@ function start(request: ExecStreamRequest, files: Files): ChildProcess {
     ...execFlags(request),
     ...(tty ? ["-t", bundle] : []),
     // A pipe at its end would not do for no input: programs such as ripgrep search a pipe.
-    ...(stdin ? [] : ["-n"]),
+    ...(stdin || tty ? [] : ["-n"]),
   ];
   return spawn(handler.native, ["session", ...flags, "-w", files.pid, "--", ...command], {
     env: execEnvironment(request),
