@@ -45,14 +45,19 @@ describe("watchExits", () => {
     assert.deepEqual([...seen], ["before"]);
 
     await Deno.rename(elsewhere, exitsDir);
-    for (const id of ["after", "later"]) {
-      told = Promise.withResolvers();
-      await end(exitsDir, id);
+    const reported = async (id: string) => {
       while (!seen.has(id)) {
         await told.promise;
         told = Promise.withResolvers();
       }
+    };
+    for (const id of ["after", "later"]) {
+      told = Promise.withResolvers();
+      await end(exitsDir, id);
+      await reported(id);
     }
+    // They are read side by side: it may be the last to be told of.
+    await reported("unreadable");
     assert.deepEqual(seen, new Set(["before", "unreadable", "after", "later"]));
   });
 });
