@@ -1,4 +1,4 @@
-import { basename, dirname, isAbsolute, join } from "@std/path";
+import { basename, isAbsolute, join } from "@std/path";
 import { CridError, errorMessage, wrapError } from "../failure/mod.ts";
 import { info, type Message, warning } from "./message.ts";
 import { type Config, isScalar, type RuntimeHandlerConfig } from "./table.ts";
@@ -13,12 +13,11 @@ export interface HostConfig {
 }
 
 /**
- * Checks what only the host can tell, as the last step before serving, and makes the directories
- * that must be there.
+ * Checks what only the host can tell, as the last step before serving and before a reload.
  *
  * @param searchPath Where programs without a path are looked for, as in `$PATH`.
  * @throws {CridError} `unimplemented` for a driver that is not built yet, `invalid_argument` for a
- * default runtime that cannot work, or why a directory cannot be made.
+ * default runtime that cannot work.
  */
 export async function checkHost(config: Config, searchPath: string): Promise<HostConfig> {
   refuseUnbuiltDrivers(config);
@@ -38,7 +37,6 @@ export async function checkHost(config: Config, searchPath: string): Promise<Hos
       );
     }
   }
-  await makeDirectories(config);
   return { config: { ...config, runtime: { ...config.runtime, runtimes } }, messages };
 }
 
@@ -127,25 +125,4 @@ async function isExecutable(path: string): Promise<boolean> {
 
 function invalid(problem: string): CridError {
   return new CridError("invalid_argument", problem);
-}
-
-/** What a monitor, a CNI plugin or a client finds missing otherwise. */
-async function makeDirectories({ crio, api, runtime, network }: Config): Promise<void> {
-  await makeDirectory("log_dir", crio.log_dir, 0o700);
-  await makeDirectory("listen", dirname(api.listen));
-  await makeDirectory("container_exits_dir", runtime.container_exits_dir);
-  await makeDirectory("container_attach_socket_dir", runtime.container_attach_socket_dir);
-  await makeDirectory("network_dir", network.network_dir);
-  for (const kind of ["net", "ipc", "uts", "user", "pid"]) {
-    await makeDirectory("namespaces_dir", join(runtime.namespaces_dir, `${kind}ns`));
-  }
-}
-
-async function makeDirectory(key: string, path: string, mode = 0o755): Promise<void> {
-  if (path === "") return;
-  try {
-    await Deno.mkdir(path, { recursive: true, mode });
-  } catch (error) {
-    throw wrapError(`make directory ${path} (${key})`, error, "failed_precondition");
-  }
 }

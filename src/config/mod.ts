@@ -25,6 +25,7 @@ export type { Message } from "./message.ts";
 export { reloadConfig, type Reloaded } from "./reload.ts";
 export { validateConfig } from "./validate.ts";
 export { checkHost, type HostConfig } from "./host.ts";
+export { makeDirectories } from "./directories.ts";
 export { notBuilt } from "./not_built.ts";
 export { describe, type FileOptions, printFile } from "./print_file.ts";
 export { type PrintOptions, printToml } from "./print_toml.ts";

@@ -3,6 +3,7 @@ import {
   type Config,
   loadConfig,
   type LoadedConfig,
+  makeDirectories,
   type Message,
   notBuilt,
   overrideText,
@@ -36,6 +37,7 @@ export const SERVE: Command = {
     log.info(`Starting crid, version: ${version}, git: ${gitCommit}(${gitTreeState})`);
     validateConfig(loaded.config);
     const { config, messages } = await checkHost(loaded.config, Deno.env.get("PATH") ?? "");
+    await makeDirectories(config);
     warnOfNamespace();
     logMessages(messages);
     logConfig({ ...loaded, config });

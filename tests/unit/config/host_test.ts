@@ -5,6 +5,7 @@ import {
   checkHost,
   type Config,
   defaultConfig,
+  makeDirectories,
   type RuntimeHandlerConfig,
 } from "../../../src/config/mod.ts";
 
@@ -63,13 +64,19 @@ async function withHost(
 }
 
 describe("checking the host before serving", () => {
-  it("finds programs in the search path and makes the directories", () =>
+  it("finds programs in the search path, and changes nothing", () =>
     withHost(async ({ directory, config, check }) => {
       const checked = await check(config({ crun: {}, runc: { monitor_path: "conmon" } }));
       const { crun, runc } = checked.config.runtime.runtimes;
       assert.equal(crun?.runtime_path, join(directory, "bin/crun"));
       assert.equal(crun?.monitor_path, "", "crid's own monitor is not looked for");
       assert.equal(runc?.monitor_path, join(directory, "bin/conmon"));
+      assert.deepEqual(Array.from(Deno.readDirSync(directory), ({ name }) => name), ["bin"]);
+    }));
+
+  it("goes before the directories are made", () =>
+    withHost(async ({ directory, config }) => {
+      await makeDirectories(config({ crun: {} }));
       const log = await Deno.stat(join(directory, "log/pods"));
       assert.equal(log.mode! & 0o777, 0o700);
       for (const path of ["run", "exits", "attach", "net.d", "ns/netns", "ns/pidns"]) {
@@ -132,10 +139,10 @@ describe("checking the host before serving", () => {
     }));
 
   it("says which directory it could not make", () =>
-    withHost(async ({ config, check }) => {
+    withHost(async ({ config }) => {
       const base = config({ crun: {} });
       await assert.rejects(
-        check({ ...base, crio: { ...base.crio, log_dir: "/proc/crid/logs" } }),
+        makeDirectories({ ...base, crio: { ...base.crio, log_dir: "/proc/crid/logs" } }),
         /make directory \/proc\/crid\/logs \(log_dir\)/,
       );
     }));
