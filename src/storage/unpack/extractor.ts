@@ -25,6 +25,7 @@ import {
   setTime,
   writeAll,
 } from "../../linux/mod.ts";
+import { CridError } from "../../failure/mod.ts";
 import { Directories } from "./directories.ts";
 import { cleanPath, splitPath } from "./entry_path.ts";
 import { badArchive, shown, type TarHeader } from "./tar_header.ts";
@@ -34,6 +35,10 @@ const OPAQUE = ".wh..wh..opq";
 /** AUFS' own bookkeeping at the root of a layer; it says nothing about the layer. */
 const AUFS_META = ".wh..wh.";
 const OPAQUE_XATTR = "trusted.overlay.opaque";
+/** What the paths of a layer may take, in bytes: some four million of them. */
+const MOST_REMEMBERED = 512 * 1024 * 1024;
+/** What a path takes beside its own length. */
+const ENTRY_BYTES = 64;
 
 /**
  * Writes a layer's entries below one directory as containers/storage does for overlay: whiteouts
@@ -49,19 +54,26 @@ export class Extractor implements Disposable {
   readonly #directoryTimes: (readonly [path: string, time: FileTime])[] = [];
   readonly uids: Set<number> = new Set();
   readonly gids: Set<number> = new Set();
+  readonly #mostRemembered: number;
+  #remembered = 0;
   #file = -1;
   #header: TarHeader | undefined;
 
-  /** @param root The empty directory to fill; it stays the caller's. */
-  constructor(root: Fd) {
+  /**
+   * @param root The empty directory to fill; it stays the caller's.
+   * @param mostRemembered Bytes that its paths may take in memory.
+   */
+  constructor(root: Fd, mostRemembered = MOST_REMEMBERED) {
     this.#root = root;
     this.#directories = new Directories(root.number);
+    this.#mostRemembered = mostRemembered;
   }
 
   /**
    * Makes an entry; the content of a file follows.
    *
-   * @throws {CridError} `invalid_argument` for what no layer may hold.
+   * @throws {CridError} `invalid_argument` for what no layer may hold, `resource_exhausted` for paths
+   * that fill the memory.
    * @throws {Errno} When the file system refuses.
    */
   entry(header: TarHeader): void {
@@ -71,6 +83,7 @@ export class Extractor implements Disposable {
       throw badArchive(`entry ${shown(header.name)} occurs twice, which no image may have`);
     }
     this.#seen.add(key);
+    this.#remember(key);
     if (path === "") return;
     const [directory, name] = splitPath(path);
     try {
@@ -169,6 +182,7 @@ export class Extractor implements Disposable {
     setMode(parent, entry, header.mode);
     setXattrs(parent, entry, header);
     this.#directoryTimes.push([path, timeOf(header)]);
+    this.#remember(path);
   }
 
   #hardLink(path: string, directory: string, entry: EntryName, header: TarHeader): void {
@@ -213,6 +227,12 @@ export class Extractor implements Disposable {
   #isDirectory(directory: string, entry: EntryName): boolean {
     const { mode } = lstatAt(this.#directories.descriptor(directory), entry.subarray(0, -1));
     return (mode & constants.S_IFMT) === constants.S_IFDIR;
+  }
+
+  #remember(path: string): void {
+    this.#remembered += path.length + ENTRY_BYTES;
+    if (this.#remembered <= this.#mostRemembered) return;
+    throw new CridError("resource_exhausted", "the layer has more paths than crid can remember");
   }
 
   #remove(directory: string, entry: EntryName): void {

@@ -1,12 +1,15 @@
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { Buffer } from "node:buffer";
 import { join } from "@std/path";
 import { type UnpackedLayer, unpackLayer } from "../../../src/storage/mod.ts";
-import { lgetxattr } from "../../../src/linux/mod.ts";
+import { lgetxattr, open, OpenFlag } from "../../../src/linux/mod.ts";
 import { Crc64 } from "../../../src/storage/unpack/crc64.ts";
+import { Extractor } from "../../../src/storage/unpack/extractor.ts";
+import { parseHeader } from "../../../src/storage/unpack/tar_header.ts";
 import { entry, pax, tarOf } from "./tar_bytes.ts";
 
 const NO_LIMITS = { maxSize: 1e12, maxEntries: 1e9 };
@@ -394,6 +397,19 @@ describe("unpacking a layer", () => {
     await assert.rejects(unpack(bomb, { limits }), { code: "resource_exhausted" });
     const many = tarOf(entry("a", ""), entry("b", ""), entry("c", ""));
     await assert.rejects(unpack(many, { limits }), { code: "resource_exhausted" });
+  });
+
+  it("remembers no more paths than there is memory for", async () => {
+    await Deno.mkdir(paths().diff);
+    using root = open(paths().diff, OpenFlag.READ | OpenFlag.DIRECTORY);
+    using extractor = new Extractor(root, 100_000);
+    const deep = "d/".repeat(1000);
+    const directory = (name: string) => parseHeader(entry(`${name}/`, ""));
+    const fill = () => {
+      for (let i = 0; i < 1000; i++) extractor.entry({ ...directory("x"), name: deep + i });
+    };
+    assert.throws(fill, { code: "resource_exhausted" });
+    assert.ok(readdirSync(join(paths().diff, deep)).length < 60);
   });
 
   it("puts absolute names and names with every kind of dot and newline inside the layer", async () => {
