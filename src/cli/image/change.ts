@@ -46,11 +46,12 @@ export async function prune(call: Call): Promise<number> {
   const unwanted = (await session.images.list()).filter((image) =>
     !used.has(image.id) && !image.pinned && (all || isNameless(image))
   );
-  let freed = 0;
+  let [count, freed] = [0, 0];
   for (const { id, size, repoTags } of unwanted) {
     try {
       if (!dry) await session.images.remove(id);
       print(`${dry ? "Would remove" : "Removed"}: ${id} ${repoTags.join(" ")}`.trimEnd() + "\n");
+      count++;
       freed += size;
     } catch (error) {
       // A container may have come meanwhile.
@@ -58,7 +59,7 @@ export async function prune(call: Call): Promise<number> {
     }
   }
   // Layers that images share are counted for each.
-  print(`${unwanted.length} images, up to ${formatBytes(freed)}\n`);
+  print(`${count} images, up to ${formatBytes(freed)}\n`);
   return 0;
 }
 

@@ -38,8 +38,13 @@ export async function list(call: Call): Promise<number> {
 }
 
 function split(name: string): readonly [string, string] {
-  const reference = parseReference(name);
-  return [repositoryName(reference), reference.tag ?? "<none>"];
+  try {
+    const reference = parseReference(name);
+    return [repositoryName(reference), reference.tag ?? "<none>"];
+  } catch {
+    // Another tool may have recorded what this one would not accept as a name.
+    return [name, "<none>"];
+  }
 }
 
 function nameless(digests: readonly string[]): readonly (readonly [string, string])[] {
