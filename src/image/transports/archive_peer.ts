@@ -15,8 +15,8 @@ import { readDockerArchive } from "./docker_archive.ts";
 import { readOciLayout } from "./oci_layout.ts";
 import { type ArchiveName, parseTransport } from "./transport_name.ts";
 
-/** Marks a reference that names an archive, and not an image of a registry. */
-const ARCHIVE = /^(?:oci|oci-archive|docker-archive):/;
+/** Marks a reference that names an archive, and not an image of a registry: `oci:5000/app` is one of those. */
+const ARCHIVE = /^(?:oci|oci-archive|docker-archive):\//;
 
 /**
  * Adds archives to a registry peer: references with their transport in front go to them.

@@ -321,6 +321,14 @@ describe("a registry that lies or breaks", () => {
     );
   });
 
+  it("is a registry, though its name is that of a kind of archive", async () => {
+    await using peer = await client("127.0.0.1:1");
+    await assert.rejects(
+      () => peer.resolve("oci:1/app"),
+      (error) => isCode(error, "unavailable") && /registry oci:1 cannot/.test(error.message),
+    );
+  });
+
   it("stops when the caller has had enough, wherever it is", async () => {
     for (const part of ["manifests", "blobs"]) {
       const { documents } = appDocuments();
