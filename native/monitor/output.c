@@ -13,8 +13,11 @@
 /* How long the rest of a line is waited for before what is there is logged as a piece. */
 enum { HOLD_MS = 10 };
 
-/* What a container's pipe is made to hold that turned out to be too small; the kernel's own is 64 kB. */
-enum { LARGE_PIPE_SIZE = 512 * 1024 };
+/*
+ * What a container's pipe is made to hold that turned out to be too small; the kernel's own is 64 kB.
+ * Not more, for what is in a pipe counts as memory of the container.
+ */
+enum { LARGE_PIPE_SIZE = 256 * 1024 };
 
 /* One more than the place of the last newline, 0 when there is none. */
 static size_t after_last_newline(const char *data, size_t size) {
