@@ -130,7 +130,8 @@ export class Puller {
       ...leased && { credentials: plain(leased) },
     }, signal);
     const { session } = image;
-    return await this.#keep(image, { session, registry, isolates, signal }, onProgress);
+    const named = { ...image, name: nameOf(image, reference), otherNames: [] };
+    return await this.#keep(named, { session, registry, isolates, signal }, onProgress);
   }
 
   async #keep(
@@ -190,6 +191,14 @@ export class Puller {
     });
     return record.id;
   }
+}
+
+/**
+ * The isolate that talked to the registry must not be able to give an image the name of another one. Only
+ * it knows where it has found a short name.
+ */
+function nameOf(image: ResolvedImage, reference: string): string {
+  return isShortName(reference) ? image.name : formatReference(parseReference(reference));
 }
 
 /**

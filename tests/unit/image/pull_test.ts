@@ -377,6 +377,18 @@ describe("a pull", () => {
     });
   }
 
+  it("gives the image the name that was asked for, whatever the isolate of registries says", async () => {
+    const world = new World();
+    const image = world.image.bind(world);
+    world.image = (reference) => ({
+      ...image(reference),
+      name: "docker.io/library/nginx:latest",
+      otherNames: ["docker.io/library/busybox:latest"],
+    });
+    const id = await world.pull("h.io/app:base");
+    assert.deepEqual(world.store.records.get(id)?.names, ["h.io/app:base"]);
+  });
+
   it("puts the kubelet's word at the beginning of the message", async () => {
     const world = new World();
     world.onResolve = () =>
