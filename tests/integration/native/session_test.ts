@@ -176,7 +176,8 @@ describe("the native session", () => {
     let seed = 4711;
     const random = (below: number) => (seed = (seed * 1103515245 + 12345) % 2 ** 31) % below;
     for (let round = 0; round < 10; round++) {
-      const session = await shell("stty raw -echo; exec cat", { terminal: true });
+      const session = await shell("stty raw -echo; echo ready; exec cat", { terminal: true });
+      await session.said("ready"); // before that some keys would be signals
       for (let count = 0; count < 50; count++) {
         const kind = random(4) === 0 ? random(256) : random(2) === 0 ? 0x69 : 0x73;
         const size = random(random(3) === 0 ? 40_000 : 40);
