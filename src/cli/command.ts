@@ -25,6 +25,10 @@ export interface Call {
   readonly words: readonly string[];
   /** Flags of the command and of those above it, and what follows them. */
   readonly given: ParsedArguments;
-  /** Merges the configuration and sets up the log; at most once. */
-  readonly load: () => Promise<LoadedConfig>;
+  /**
+   * Merges the configuration and sets up the log; at most once.
+   *
+   * @param news Whether what a daemon tells its log is told here, too, unless a level is set.
+   */
+  readonly load: (news?: "told" | "kept back") => Promise<LoadedConfig>;
 }

@@ -35,7 +35,8 @@ async function runGlobal(argv: readonly string[]): Promise<number> {
     print(versionText());
     return 0;
   }
-  const load = once(() => loadAndLog(overrides));
+  let loaded: Promise<LoadedConfig> | undefined;
+  const load: Call["load"] = (news) => loaded ??= loadAndLog(overrides, news);
   return await runCommand(CRID, [], given, load);
 }
 
@@ -99,21 +100,19 @@ function globalOverrides(given: ParsedArguments): Override[] {
   });
 }
 
-async function loadAndLog(flags: readonly Override[]): Promise<LoadedConfig> {
+async function loadAndLog(
+  flags: readonly Override[],
+  news: "told" | "kept back" = "told",
+): Promise<LoadedConfig> {
   const env = Deno.env.toObject();
   const loaded = await loadConfig({ flags, env, host: await hostDefaults(env) });
   const { runtime, options } = loaded.config;
   configureLog({
-    level: runtime.log_level,
+    level: news === "kept back" && runtime.log_level === "info" ? "warning" : runtime.log_level,
     filter: runtime.log_filter,
     format: options.log_format,
     file: options.log,
   });
   logMessages(loaded.messages);
   return loaded;
-}
-
-function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
-  let made: Promise<Result> | undefined;
-  return () => made ??= make();
 }

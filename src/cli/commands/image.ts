@@ -1,4 +1,4 @@
-import type { FlagSpec } from "../arguments.ts";
+import { type FlagSpec, UsageError } from "../arguments.ts";
 import type { Call, Command } from "../command.ts";
 import { helpText } from "../help.ts";
 import { print } from "../output.ts";
@@ -174,7 +174,9 @@ export const IMAGE: Command = {
       run: action("unmount"),
     },
   ],
-  run({ command }) {
+  run({ command, given }) {
+    const [operand] = given.rest;
+    if (operand !== undefined) throw new UsageError(`command "${operand}" not supported`);
     print(helpText(command, ["crid", "image"]));
     return 0;
   },

@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import {
+  type ArchiveImage,
   type ArchiveName,
   formatArchive,
   formatReference,
@@ -26,19 +27,18 @@ export async function load(call: Call): Promise<number> {
     if (names !== undefined && images.length !== 1) {
       throw new UsageError(`--tag names one image, and there are ${images.length} in ${path}`);
     }
-    for (const image of images) {
+    const shown = async (image: ArchiveImage) => {
       using progress = new ProgressView("Loading", form);
       progress.title(`Loading ${image.names.join(", ") || image.label || `image ${image.index}`}`);
-      const source = formatArchive({ ...name, image: `@${image.index}` });
-      const { signal } = session;
-      const id = await session.images.load({
-        source,
-        signal,
+      return await session.images.load({
+        source: formatArchive({ ...name, image: `@${image.index}` }),
+        signal: session.signal,
         onProgress: progress.update,
         ...names && { names },
       });
-      print(id + "\n");
-    }
+    };
+    // What is printed while bars are drawn would be drawn over.
+    for (const image of images) print(await shown(image) + "\n");
     return 0;
   });
 }

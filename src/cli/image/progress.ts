@@ -54,9 +54,30 @@ export class ProgressView implements Disposable {
     this.#lastDraw = now;
     // Up to the first bar, and over each with its new state.
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : "";
-    const lines = Array.from(this.#blobs.values(), (blob) => `\r\x1b[K${bar(blob)}\n`);
-    write(up + lines.join(""));
-    this.#drawn = lines.length;
+    const { columns, rows } = screen();
+    // A line that wraps, or has left the screen, would not be found again.
+    const bars = this.#shown(rows - 1).map((blob) => bar(blob).slice(0, columns - 1));
+    write(up + bars.map((text) => `\r\x1b[K${text}\n`).join(""));
+    this.#drawn = bars.length;
+  }
+
+  /** As many blobs as there is room for, first those that are not done. */
+  #shown(room: number): readonly PullProgress[] {
+    const blobs = [...this.#blobs.values()];
+    if (blobs.length <= room) return blobs;
+    const isOver = ({ state }: PullProgress) => state === "done" || state === "present";
+    return [...blobs.filter((blob) => !isOver(blob)), ...blobs.filter(isOver)].slice(0, room);
+  }
+}
+
+/** The terminal's size; the usual one where it does not tell. */
+function screen(): { readonly columns: number; readonly rows: number } {
+  const usual = { columns: 80, rows: 24 };
+  try {
+    const { columns, rows } = Deno.consoleSize();
+    return { columns: columns || usual.columns, rows: rows || usual.rows };
+  } catch {
+    return usual;
   }
 }
 

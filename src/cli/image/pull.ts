@@ -20,10 +20,14 @@ export async function pull(call: Call): Promise<number> {
   const archives = names.flatMap(({ name }) => "path" in name ? [name.path] : []);
   await using session = await openSession(call, archives);
   const form = isOn(call.given, "quiet") ? "quiet" : "shown";
-  for (const { text, name } of names) {
+  const shown = async (text: string, name: TransportName) => {
     using progress = new ProgressView("Pulling", form);
     progress.title(`Pulling ${text}`);
-    for (const id of await pullOne(call, session, name, progress)) print(id + "\n");
+    return await pullOne(call, session, name, progress);
+  };
+  for (const { text, name } of names) {
+    // What is printed while bars are drawn would be drawn over.
+    for (const id of await shown(text, name)) print(id + "\n");
   }
   return 0;
 }

@@ -2,7 +2,6 @@ import type { Config } from "../../config/mod.ts";
 import { CridError } from "../../failure/mod.ts";
 import { type Image, type RegistryAuth } from "../../image/mod.ts";
 import { type LocalImages, openLocalImages } from "../../isolates/mod.ts";
-import { configureLog } from "../../observe/mod.ts";
 import { textOf, UsageError } from "../arguments.ts";
 import { buildInfo } from "../build_info.ts";
 import type { Call } from "../command.ts";
@@ -22,25 +21,13 @@ export async function openSession(
   call: Call,
   archives: readonly string[] = [],
 ): Promise<ImageSession> {
-  const loaded = (await call.load()).config;
+  const loaded = (await call.load("kept back")).config;
   const authFile = textOf(call.given, "authfile");
   const config = authFile === undefined
     ? loaded
     : { ...loaded, image: { ...loaded.image, global_auth_file: authFile } };
-  quieten(config);
   const local = await openLocalImages(config, buildInfo.version, archives);
   return { ...local, config, signal: interrupted() };
-}
-
-/** What the daemon tells its log is no news to someone who watches. */
-function quieten({ runtime, options }: Config): void {
-  if (runtime.log_level !== "info") return;
-  configureLog({
-    level: "warning",
-    filter: runtime.log_filter,
-    format: options.log_format,
-    file: options.log,
-  });
 }
 
 function interrupted(): AbortSignal {

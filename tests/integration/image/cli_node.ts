@@ -25,6 +25,8 @@ export interface CliNode extends AsyncDisposable {
   readonly store: string;
   /** Runs `crid image …`. */
   crid(...args: readonly string[]): Promise<Answer>;
+  /** As `crid`, on a terminal of this size; `stdout` is all that was shown there. */
+  onTerminal(size: { columns: number; rows: number }, ...args: readonly string[]): Promise<Answer>;
   /** As `crid`; fails the test unless it succeeds, and returns what it prints. */
   ok(...args: readonly string[]): Promise<string>;
   podman(...args: readonly string[]): Promise<string>;
@@ -65,21 +67,32 @@ export async function makeCliNode(insecure: readonly string[] = []): Promise<Cli
     assert.equal(code, 0, `${command} ${args.join(" ")}: ${stderr}`);
     return stdout.trim();
   };
+  const commandLine = (args: readonly string[]) => [
+    ...cridCommand(),
+    ...["--config", at("crio.conf"), "--config-dir", ""],
+    ...["--root", graph, "--runroot", runRoot, "--signature-policy", at("policy.json")],
+    ...["--big-files-temporary-dir", at("big")],
+    "image",
+    ...args,
+  ];
+  const env = { CONTAINER_REGISTRIES_CONF: at("registries.conf") };
   const crid = (...args: readonly string[]) => {
-    const [command = "", ...first] = cridCommand();
-    return answer(command, [
-      ...first,
-      ...["--config", at("crio.conf"), "--config-dir", ""],
-      ...["--root", graph, "--runroot", runRoot, "--signature-policy", at("policy.json")],
-      ...["--big-files-temporary-dir", at("big")],
-      "image",
-      ...args,
-    ], { CONTAINER_REGISTRIES_CONF: at("registries.conf") });
+    const [command = "", ...rest] = commandLine(args);
+    return answer(command, rest, env);
+  };
+  const onTerminal: CliNode["onTerminal"] = async ({ columns, rows }, ...args) => {
+    const words = commandLine(args).map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+    const command = `stty cols ${columns} rows ${rows}; exec ${words}`;
+    const script = ["--quiet", "--return", "--command", command, "/dev/null"];
+    const { code, stdout, stderr } = await answer("script", script, env);
+    // Deno's own, when crid is started from its source.
+    return { code, stdout: stdout.replaceAll("\x1b[0G\x1b[2K\x1b[J", ""), stderr };
   };
   return {
     root,
     store: `[overlay@${graph}+${runRoot}]`,
     crid,
+    onTerminal,
     at,
     writePolicy,
     async ok(...args) {
