@@ -16,7 +16,7 @@ import type { BlobChannel, BlobPort } from "./types.ts";
 import { watchPort } from "./watched_port.ts";
 
 /** How far, in bytes, a producer may be ahead of its consumer. */
-export const BLOB_WINDOW = 2 * 1024 * 1024;
+export const BLOB_WINDOW = 1024 * 1024;
 
 /** A piece of a blob; who holds it owns the buffer behind it. */
 export type Chunk = Uint8Array<ArrayBuffer>;

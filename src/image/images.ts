@@ -77,7 +77,11 @@ export function createImages(options: ImagesOptions): Images {
     async list() {
       const records = await store.images();
       view.keepOnly(records);
-      const images = await Promise.all(records.map((record) => imageOrNothing(view, record)));
+      const known = records.map((record) => view.known(record));
+      // Hundreds of promises cost milliseconds, and the kubelet lists every few seconds.
+      const images = known.includes(undefined)
+        ? await Promise.all(records.map((record) => imageOrNothing(view, record)))
+        : known;
       return [...images.filter((image) => image !== undefined), ...await artifacts.list()];
     },
     async remove(reference) {
