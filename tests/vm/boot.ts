@@ -8,7 +8,7 @@ import { type VmImage, vmImage } from "./image.ts";
 import { type DiskContent, prepareDisk, type Step, stepNames } from "./jobs.ts";
 import { type MachineResult, runMachine } from "./machine.ts";
 import { type SecurityModule, suiteNamed } from "./suites.ts";
-import { type CritestVerdict, critestVerdict } from "./verdict.ts";
+import { type CritestVerdict, critestVerdict, type SpecFilter } from "./verdict.ts";
 
 export interface Boot extends DiskContent {
   /** A Debian release. */
@@ -54,9 +54,8 @@ export async function runBoot(boot: Boot): Promise<BootResult> {
     });
     const names = stepNames(steps);
     const { securityModule = "apparmor" } = boot;
-    const all = steps.map((step, at) =>
-      stepResult(step, names[at]!, result.results, securityModule)
-    );
+    const node = { securityModule, cannot: image.suite.cannot };
+    const all = steps.map((step, at) => stepResult(step, names[at]!, result.results, node));
     return { ...result, steps: await Promise.all(all) };
   } finally {
     await Deno.remove(directory, { recursive: true });
@@ -68,13 +67,13 @@ async function stepResult(
   step: Step,
   name: string,
   results: ReadonlyMap<string, string>,
-  securityModule: SecurityModule,
+  node: Pick<SpecFilter, "securityModule" | "cannot">,
 ): Promise<StepResult> {
   const end = results.get(join(name, "end"))?.trim().split(" ").map(Number);
   const [code, seconds = 0] = end ?? [];
   const report = results.get(join(name, "critest.json"));
   const { FOCUS: focus, SKIP: skip } = step.variables ?? {};
-  const filter = { focus, skip, securityModule };
+  const filter = { focus, skip, ...node };
   const verdict = report === undefined ? undefined : await critestVerdict(report, filter);
   const passed = code === 0 && (verdict === undefined || verdict.broken.length === 0);
   return { step, name, code, seconds, verdict, passed };

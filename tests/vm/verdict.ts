@@ -18,6 +18,8 @@ export interface SpecFilter {
   readonly skip: string | undefined;
   /** What the kernel ran. */
   readonly securityModule: SecurityModule;
+  /** What the kernel cannot run. */
+  readonly cannot: string | undefined;
 }
 
 /** Specs that only a kernel with the module can pass. */
@@ -39,7 +41,7 @@ export interface CritestVerdict {
 /** @param report The JSON report that critest wrote. */
 export async function critestVerdict(
   report: string,
-  { focus, skip, securityModule }: SpecFilter,
+  { focus, skip, securityModule, cannot }: SpecFilter,
 ): Promise<CritestVerdict> {
   const specs = readReport(report);
   const missing = SPECS_OF[securityModule === "apparmor" ? "selinux" : "apparmor"];
@@ -47,7 +49,8 @@ export async function critestVerdict(
   const asked = all.filter((name) =>
     !name.startsWith(missing) &&
     (focus === undefined || new RegExp(focus).test(name)) &&
-    (skip === undefined || !new RegExp(skip).test(name))
+    (skip === undefined || !new RegExp(skip).test(name)) &&
+    (cannot === undefined || !new RegExp(cannot).test(name))
   );
   const { broken, unlisted } = judge(specs, new Set(asked));
   const listed = new Set(asked);
