@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "@std/path";
 import { isMountPoint, run } from "../../../src/linux/mod.ts";
 
@@ -8,7 +9,7 @@ const SIZE = 512 << 20;
 /** Whether this kernel can have btrfs on a file. */
 export function hasBtrfs(): boolean {
   return /\tbtrfs$/m.test(readFileSync("/proc/filesystems", "utf8")) &&
-    existsSync("/dev/loop-control");
+    spawnSync("losetup", ["--find"]).status === 0;
 }
 
 /** A btrfs file system of its own, on a file. */
