@@ -16,7 +16,6 @@ import {
   cridCommand,
   execShell,
   isolate,
-  isServiceError,
   output,
   type Partially,
   podConfig,
@@ -26,8 +25,6 @@ import {
 import { duration, megabytes, Narrator } from "./demo/narrator.ts";
 
 const IMAGE = "registry.k8s.io/crid/hello:latest";
-/** gRPC's UNIMPLEMENTED. */
-const UNIMPLEMENTED = 12;
 /** How long the container's first words may take to reach the log, and how often it is read. */
 const LOG_LIMIT_MS = 10_000;
 const LOG_INTERVAL_MS = 20;
@@ -165,15 +162,10 @@ async function logOf(crid: Crid, containerId: string): Promise<string> {
 }
 
 async function statistics(crid: Crid, containerId: string) {
-  try {
-    const { stats } = await crid.client.runtime.containerStats({ containerId });
-    const memory = megabytes(Number(stats?.memory?.workingSetBytes?.value ?? 0n));
-    const cpu = duration(Number(stats?.cpu?.usageCoreNanoSeconds?.value ?? 0n) / 1e6);
-    return { result: undefined, note: `${memory} of memory, ${cpu} of CPU time` };
-  } catch (error) {
-    if (!isServiceError(error) || error.code !== UNIMPLEMENTED) throw error;
-    return { result: undefined, note: "statistics are not built yet" };
-  }
+  const { stats } = await crid.client.runtime.containerStats({ containerId });
+  const memory = megabytes(Number(stats?.memory?.workingSetBytes?.value ?? 0n));
+  const cpu = duration(Number(stats?.cpu?.usageCoreNanoSeconds?.value ?? 0n) / 1e6);
+  return { result: undefined, note: `${memory} of memory, ${cpu} of CPU time` };
 }
 
 function tail(log: string): string {
