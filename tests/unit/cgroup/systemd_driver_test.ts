@@ -59,6 +59,18 @@ describe("paths of the systemd driver", () => {
     );
   });
 
+  it("put processes that pull into the slice that is set, or the pod's", () => {
+    assert.equal(
+      driver.pullPath("pulls.slice", "kubepods.slice", 7),
+      "/pulls.slice/crio-pull-image-7.scope",
+    );
+    assert.equal(
+      driver.pullPath("pod", "kubepods-besteffort.slice", 7),
+      "/kubepods.slice/kubepods-besteffort.slice/crio-pull-image-7.scope",
+    );
+    assert.throws(() => driver.pullPath("/pulls", "", 7), { code: "invalid_argument" });
+  });
+
   it("find a container that the cgroupfs driver has made, by its parent", () => {
     assert.equal(driver.containerPath("/kubepods/pod1", "abc"), "/kubepods/pod1/crio-abc");
   });
