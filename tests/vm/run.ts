@@ -135,11 +135,12 @@ function say(line: string): void {
 }
 
 /** Puts console, logs and reports where they were asked for. */
-async function keep({ suite }: Boot, { console, output, results }: BootResult): Promise<void> {
+async function keep(boot: Boot, { console, output, results }: BootResult): Promise<void> {
   if (values.results === undefined) return;
+  const { suite, securityModule = "apparmor" } = boot;
   const files = [["console", console], ["output", output], ...results] as const;
   for (const [file, text] of files) {
-    const path = join(values.results, suite, file);
+    const path = join(values.results, `${suite}-${securityModule}`, file);
     await Deno.mkdir(dirname(path), { recursive: true });
     await Deno.writeTextFile(path, text);
   }

@@ -60,7 +60,7 @@ expect "leaves no failed scope" "$(systemctl list-units --all --no-legend 'crio-
 # Memory and swap together are limited: what is more than memory is swap.
 run_container swapping '{"resources": {"memory_limit_in_bytes": 25165824,
     "memory_swap_limit_in_bytes": 125829120}}' \
-    "x=\$(head -c 35000000 /dev/zero | tr '\\0' a); echo swapped; sleep 3600" || fail "run"
+    "x=\$(head -c 35000000 /dev/zero | tr '\\0' a); echo swapped; while :; do sleep 1; done" || fail "run"
 until_true 120 grep -q swapped /var/log/pods/swapping/main.log || fail "killed in spite of swap"
 expect "gives the rest as swap" "$(in_cgroup memory.swap.max)" '^100663296$'
 expect "swaps" "$(in_cgroup memory.swap.current)" '^[1-9][0-9]{5}'
