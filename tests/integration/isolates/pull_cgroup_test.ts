@@ -44,6 +44,12 @@ function cgroups(pid: number): ReadonlySet<string> {
   return new Set(lines.map((line) => line.slice(line.indexOf(":", line.indexOf(":") + 1) + 1)));
 }
 
+async function removeCgroup(path: string): Promise<void> {
+  for (const { name } of Deno.readDirSync("/sys/fs/cgroup")) {
+    await Deno.remove(`/sys/fs/cgroup/${name}${path}`).catch(() => {});
+  }
+}
+
 async function crids(setting: string): Promise<Crid & AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   const registry = stack.use(await startRegistry());
@@ -57,6 +63,8 @@ async function crids(setting: string): Promise<Crid & AsyncDisposable> {
 describe("pulls in a cgroup of their own", () => {
   it("run in one process below the path that is set, which ends when idle", async () => {
     const path = `/crid-pulls-${crypto.randomUUID().slice(0, 8)}`;
+    // Disposed after crid, and all that it has put there.
+    await using _cgroup = { [Symbol.asyncDispose]: () => removeCgroup(path) };
     await using crid = await crids(path);
     const { image } = crid.client;
     await Promise.all([SMALL, OTHER].map((each) => image.pullImage({ image: name(each) })));
@@ -77,9 +85,6 @@ describe("pulls in a cgroup of their own", () => {
     });
     assert.match(crid.log, /pulling in a cgroup of its own/);
     assert.doesNotMatch(crid.log, /level=error/);
-    for (const hierarchy of Deno.readDirSync("/sys/fs/cgroup")) {
-      await Deno.remove(`/sys/fs/cgroup/${hierarchy.name}${path}`).catch(() => {});
-    }
   });
 
   it("belong to the pod that they are for, and to crid when they are for none", async () => {
