@@ -94,6 +94,7 @@ export async function sendBlob(
       while (window <= 0) {
         room = Promise.withResolvers();
         await room.promise;
+        stop.signal.throwIfAborted();
       }
     }
     stop.signal.throwIfAborted();
