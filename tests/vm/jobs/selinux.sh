@@ -155,7 +155,9 @@ expect "labels image volumes for everybody" "$(in_container cat /proc/mounts)" \
     ' /image overlay .*context=.?system_u:object_r:container_ro_file_t:s0'
 remove_pod
 dmesg | grep 'avc:  denied' >"$RESULTS/denials" || true
-# But for the pod that tried to read the other's file.
+# But for the pod that tried to read the other's file, and crid's own null device as input of exec, for
+# which the kernel gives another.
 expect "lets containers do nothing that the policy forbids" \
-    "$(grep 'scontext=[^ ]*:container_t:' "$RESULTS/denials" | grep -v 'tcontext=[^ ]*:container_file_t:')" '^$'
+    "$(grep 'scontext=[^ ]*:container_t:' "$RESULTS/denials" | grep -v -e 'tcontext=[^ ]*:container_file_t:' \
+        -e 'path="/dev/null" .*tclass=chr_file')" '^$'
 finish
