@@ -11,10 +11,10 @@ function shown(output: string, columns: number): string[] {
   const lines: string[] = [""];
   let row = 0;
   // deno-lint-ignore no-control-regex
-  for (const [token] of output.matchAll(/\x1b\[(\d*)([AK])|\r|\n|[^\x1b\r\n]+/g)) {
-    const up = /^\x1b\[(\d+)A$/.exec(token);
-    if (up !== null) row -= Number(up[1]);
-    else if (token.endsWith("K")) lines[row] = "";
+  const tokens = /\x1b\[(\d*)([AK])|\r|\n|[^\x1b\r\n]+/g;
+  for (const [token, number, command] of output.matchAll(tokens)) {
+    if (command === "A") row -= Number(number);
+    else if (command === "K") lines[row] = "";
     else if (token === "\n") lines[++row] ??= "";
     else if (token !== "\r") lines[row] += token;
     assert.ok(row >= 0, "the cursor leaves what was drawn");
