@@ -28,17 +28,11 @@ export class ImageView {
     this.#pinned = pinned;
   }
 
-  /** An image that has been asked for before, and has not changed. */
-  known(record: ImageRecord): Image | undefined {
-    const known = this.#images.get(record);
-    return known?.pinned === this.#pinned() ? known.image : undefined;
-  }
-
   /** @throws {CridError} When the image's config or manifest cannot be read. */
   async image(record: ImageRecord): Promise<Image> {
-    const known = this.known(record);
-    if (known !== undefined) return known;
     const pinned = this.#pinned();
+    const known = this.#images.get(record);
+    if (known?.pinned === pinned) return known.image;
     const { size, annotations, config, configJson } = await this.#contentOf(record);
     const repoTags = record.names.filter((name) => !name.includes("@"));
     const repoDigests = repoDigestsOf(record);

@@ -57,6 +57,7 @@ export function createImages(options: ImagesOptions): Images {
   const artifacts = new ArtifactStore(store.options.graphRoot, options.additionalArtifactStores);
   const { credentials, isolatesIn } = options;
   const puller = new Puller({ store, isolates, isolatesIn, limits, credentials, artifacts });
+  let listed: { readonly of: readonly unknown[]; readonly images: readonly Image[] } | undefined;
   return {
     pull: (request) => puller.pull(request),
     artifactDirectory: async (id) => {
@@ -75,14 +76,15 @@ export function createImages(options: ImagesOptions): Images {
       return (await findArtifact(artifacts, options, reference))?.image;
     },
     async list() {
-      const records = await store.images();
+      const made = [await store.images(), await artifacts.list(), pinned()] as const;
+      if (listed?.of.every((part, at) => part === made[at])) return listed.images;
+      const [records, ofArtifacts] = made;
       view.keepOnly(records);
-      const known = records.map((record) => view.known(record));
-      // Hundreds of promises cost milliseconds, and the kubelet lists every few seconds.
-      const images = known.includes(undefined)
-        ? await Promise.all(records.map((record) => imageOrNothing(view, record)))
-        : known;
-      return [...images.filter((image) => image !== undefined), ...await artifacts.list()];
+      const found = await Promise.all(records.map((record) => imageOrNothing(view, record)));
+      const images = [...found.filter((image) => image !== undefined), ...ofArtifacts];
+      // One that could not be read is tried again.
+      listed = found.includes(undefined) ? undefined : { of: made, images };
+      return images;
     },
     async remove(reference) {
       const found = await findRecord(options, reference);

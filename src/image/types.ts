@@ -114,6 +114,7 @@ export interface Images {
   ): Promise<readonly import("./transports/archive.ts").ArchiveImage[]>;
   /** By id, unique id prefix, name (`:latest` added, short names resolved) or digest. */
   find(reference: string): Promise<Image | undefined>;
+  /** All images and artifacts; the same list until something has changed. */
   list(): Promise<readonly Image[]>;
   /**
    * An id removes the image with all its names; a name removes that name, and the image with its

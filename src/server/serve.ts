@@ -4,6 +4,7 @@ import { createServer as createHttpServer } from "node:http";
 import type { Socket } from "node:net";
 import { log } from "../observe/mod.ts";
 import { ImageServiceService, RuntimeServiceService } from "../gen/runtime/v1/api.ts";
+import { encodedOnce } from "./grpc/encoded_once.ts";
 import { implement, type Surroundings } from "./grpc/implement.ts";
 import { guardSessions } from "./grpc/session_guard.ts";
 import { RunningCalls } from "./grpc/running_calls.ts";
@@ -70,8 +71,12 @@ function grpcServer(options: CriServerOptions, surroundings: Surroundings): Grpc
     RuntimeServiceService,
     implement(RuntimeServiceService, runtimeService(options), surroundings),
   );
+  const imageDefinition = {
+    ...ImageServiceService,
+    listImages: encodedOnce(ImageServiceService.listImages),
+  };
   server.addService(
-    ImageServiceService,
+    imageDefinition,
     implement(ImageServiceService, imageService(options.images), surroundings),
   );
   return server;

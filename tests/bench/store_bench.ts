@@ -11,7 +11,7 @@ import { join } from "@std/path";
 import { type Crid, startCrid } from "../harness/mod.ts";
 import { runInside } from "./inside.ts";
 import { printFigures, samples, time } from "./measure.ts";
-import { residentMemory } from "./usage.ts";
+import { cpuTime, residentMemory } from "./usage.ts";
 
 runInside(import.meta.filename!);
 
@@ -28,6 +28,9 @@ const [images, layers, rounds] = [
   Number(values.layers),
   Number(values.rounds),
 ];
+
+/** The kernel counts CPU time in steps of 10 ms. */
+const CPU_CALLS = 200;
 
 const hex = (text: string) => createHash("sha256").update(text).digest("hex");
 const TAR_SPLIT = gzipSync('{"type":2,"payload":"AAAA","position":0}\n');
@@ -130,7 +133,7 @@ async function list(crid: Crid): Promise<void> {
 }
 
 async function bench(): Promise<void> {
-  await using crid = await startCrid();
+  await using crid = await startCrid({ args: ["--log-level", "info"] });
   await crid.stop();
   const empty = await samples(rounds, 1, async () => {
     const elapsed = await time(() => crid.start());
@@ -148,6 +151,9 @@ async function bench(): Promise<void> {
     if (round < rounds - 1) await crid.stop();
   }
   const again = await samples(50, 1, () => time(() => list(crid)));
+  const before = cpuTime(crid.pid);
+  for (let call = 0; call < CPU_CALLS; call++) await list(crid);
+  const cpu = (cpuTime(crid.pid) - before) / CPU_CALLS;
   const { images: [image] } = await crid.client.image.listImages();
   const status = await samples(
     50,
@@ -165,6 +171,7 @@ async function bench(): Promise<void> {
     { what: "kill -9 to serving", unit: "ms", values: figures.crash },
     { what: "ListImages, the first", unit: "ms", values: figures.first },
     { what: "ListImages", unit: "ms", values: again, budget: 5 },
+    { what: "ListImages: CPU time of crid", unit: "ms", values: [cpu] },
     { what: "ImageStatus", unit: "ms", values: status },
     { what: "ImageFsInfo", unit: "ms", values: usage },
     { what: "resident memory", unit: "MB", values: [residentMemory(crid.pid)] },

@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import { CridError, errorMessage } from "../../failure/mod.ts";
+import { lstatIfThere } from "../../linux/mod.ts";
 import { log } from "../../observe/mod.ts";
 import { digestHex } from "../digest.ts";
 import { parseReference, repositoryName } from "../reference.ts";
@@ -36,6 +37,17 @@ export async function additionalEntries(root: string): Promise<readonly Entry[]>
   } catch (error) {
     log.warn("additional artifact store cannot be read", { error: errorMessage(error) });
     return [];
+  }
+}
+
+/** What tells a changed index of the layout in `root`. */
+export function indexState(root: string): string {
+  try {
+    const file = lstatIfThere(join(root, "index.json"));
+    return file === undefined ? "none" : `${file.inode}.${file.size}.${file.modified}`;
+  } catch (error) {
+    // Whoever reads it says so.
+    return errorMessage(error);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   additionalEntries,
   artifactsIn,
   type Entry,
+  indexState,
   joined,
   readEntries,
   REF_NAME,
@@ -30,6 +31,7 @@ const MAX_ATTEMPTS = 3;
 export class ArtifactStore {
   readonly #root: string;
   readonly #additional: readonly string[];
+  #listed: { readonly indexes: string; readonly images: readonly Image[] } | undefined;
 
   /** @param additional Directories with `artifacts` in them that are only read. */
   constructor(graphRoot: string, additional: readonly string[] = []) {
@@ -89,22 +91,30 @@ export class ArtifactStore {
     return true;
   }
 
-  /** All artifacts, as images without a configuration; those of additional stores are pinned. */
+  /**
+   * All artifacts, as images without a configuration; those of additional stores are pinned. The same list
+   * until an index has changed.
+   */
   async list(): Promise<readonly Image[]> {
-    const images = new Map<string, Image>();
-    for (const image of await artifactsIn(this.#root, await this.#entries())) {
-      images.set(image.id, image);
-    }
-    for (const root of this.#additional) {
-      for (const image of await artifactsIn(root, await additionalEntries(root))) {
-        const known = images.get(image.id);
-        images.set(image.id, {
-          ...known === undefined ? image : joined(known, image),
-          pinned: true,
-        });
+    const roots = [this.#root, ...this.#additional];
+    const indexes = roots.map(indexState).join();
+    if (this.#listed?.indexes === indexes) return this.#listed.images;
+    const ids = new Set<string>();
+    const byId = new Map<string, Image>();
+    for (const root of roots) {
+      const isOwn = root === this.#root;
+      const entries = isOwn ? await this.#entries() : await additionalEntries(root);
+      for (const { digest } of entries) ids.add(digestHex(digest));
+      for (const image of await artifactsIn(root, entries)) {
+        const known = byId.get(image.id);
+        const whole = known === undefined ? image : joined(known, image);
+        byId.set(image.id, isOwn ? whole : { ...whole, pinned: true });
       }
     }
-    return [...images.values()];
+    const images = [...byId.values()];
+    // One that could not be read is tried again.
+    this.#listed = images.length < ids.size ? undefined : { indexes, images };
+    return images;
   }
 
   /** A damaged index must not hide the images; whoever would change it gets to know. */

@@ -1,9 +1,14 @@
 import type { Image } from "../../image/mod.ts";
 import { now } from "../../observe/mod.ts";
-import type { ImageServiceServer, ImageSpec } from "../../gen/runtime/v1/api.ts";
+import type {
+  ImageServiceServer,
+  ImageSpec,
+  ListImagesResponse,
+} from "../../gen/runtime/v1/api.ts";
 import {
   imageInfo,
   readAuth,
+  readPodOfPull,
   readReference,
   writeFsUsage,
   writeImage,
@@ -20,10 +25,15 @@ export function imageService(images: ServedImages): Handlers<ImageServiceServer>
     const image = await images.find(wanted.image);
     return image === undefined ? [] : [image];
   };
+  // The kubelet lists every few seconds, and images seldom change.
+  const answers = new WeakMap<readonly Image[], ListImagesResponse>();
   return {
-    listImages: async ({ filter }) => ({
-      images: (await list(filter?.image)).map(writeImage),
-    }),
+    listImages: async ({ filter }) => {
+      const images = await list(filter?.image);
+      const answer = answers.get(images) ?? { images: images.map(writeImage) };
+      answers.set(images, answer);
+      return answer;
+    },
 
     streamImages: ({ filter }) =>
       chunks(list(filter?.image), (some) => ({ images: some.map(writeImage) })),
@@ -39,8 +49,7 @@ export function imageService(images: ServedImages): Handlers<ImageServiceServer>
       imageRef: await images.pull({
         reference: readReference(image),
         auth: readAuth(auth),
-        namespace: sandboxConfig?.metadata?.namespace ?? "",
-        cgroupParent: sandboxConfig?.linux?.cgroupParent ?? "",
+        ...readPodOfPull(sandboxConfig),
         signal,
       }),
     }),

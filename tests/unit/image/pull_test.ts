@@ -13,8 +13,6 @@ import type {
 } from "../../../src/image/types.ts";
 import type { ImageRecord, NewImage, Store, UnpackedLayer } from "../../../src/storage/mod.ts";
 
-const PINNED = ["*pinned*"];
-
 const sha = (bytes: Uint8Array | string) =>
   "sha256:" + createHash("sha256").update(bytes).digest("hex");
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -27,6 +25,7 @@ class MemoryStore {
   readonly data = new Map<string, Uint8Array>();
   readonly commits: string[] = [];
   staged = 0;
+  #listed: readonly ImageRecord[] | undefined;
   beforeCommit: (id: string) => void = () => {};
 
   layerId(parent: string | undefined, diffId: string): string {
@@ -64,11 +63,12 @@ class MemoryStore {
       bigDataNames: [...image.bigData.keys()],
     };
     for (const [key, value] of image.bigData) this.data.set(`${image.id} ${key}`, value);
+    this.#listed = undefined;
     this.records.set(image.id, record);
     return Promise.resolve(record);
   }
   images() {
-    return Promise.resolve([...this.records.values()]);
+    return Promise.resolve(this.#listed ??= [...this.records.values()]);
   }
   image(name: string) {
     const all = [...this.records.values()];
@@ -88,10 +88,12 @@ class MemoryStore {
     return Promise.resolve(0);
   }
   setImageNames(id: string, names: string[]) {
+    this.#listed = undefined;
     this.records.set(id, { ...this.records.get(id)!, names });
     return Promise.resolve();
   }
   deleteImage(id: string) {
+    this.#listed = undefined;
     this.records.delete(id);
     return Promise.resolve();
   }
@@ -102,6 +104,7 @@ class World {
   readonly store = new MemoryStore();
   readonly images: Images;
   readonly fetched: string[] = [];
+  pinned = ["*pinned*"];
   resolves = 0;
   sessions = 0;
   leases = 0;
@@ -160,7 +163,7 @@ class World {
           return Promise.resolve({ ...unpacker, [Symbol.dispose]: () => void this.leases-- });
         },
       },
-      pinned: () => PINNED,
+      pinned: () => this.pinned,
     });
   }
 
@@ -500,9 +503,26 @@ describe("images", () => {
     const world = new World();
     const id = await world.pull("h.io/bad:1");
     await world.pull("h.io/good:2");
-    world.store.data.set(`${id} sha256:${id}`, bytes("{"));
-    assert.deepEqual((await world.images.list()).flatMap((image) => image.repoTags), [
-      "h.io/good:2",
+    const key = `${id} sha256:${id}`;
+    const config = world.store.data.get(key)!;
+    world.store.data.set(key, bytes("{"));
+    const listed = async () => (await world.images.list()).flatMap(({ repoTags }) => repoTags);
+    assert.deepEqual(await listed(), ["h.io/good:2"]);
+    world.store.data.set(key, config);
+    assert.deepEqual(await listed(), ["h.io/bad:1", "h.io/good:2"], "tried again");
+  });
+
+  it("are the same list until something has changed", async () => {
+    const world = new World();
+    await world.pull("h.io/one:1");
+    const list = await world.images.list();
+    assert.equal(await world.images.list(), list);
+    await world.pull("h.io/two:2");
+    assert.deepEqual((await world.images.list()).map(({ repoTags }) => repoTags), [
+      ["h.io/one:1"],
+      ["h.io/two:2"],
     ]);
+    world.pinned = ["h.io/one:1"];
+    assert.deepEqual((await world.images.list()).map(({ pinned }) => pinned), [true, false]);
   });
 });
