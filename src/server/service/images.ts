@@ -8,7 +8,6 @@ import type {
 import {
   imageInfo,
   readAuth,
-  readPodOfPull,
   readReference,
   writeFsUsage,
   writeImage,
@@ -49,7 +48,8 @@ export function imageService(images: ServedImages): Handlers<ImageServiceServer>
       imageRef: await images.pull({
         reference: readReference(image),
         auth: readAuth(auth),
-        ...readPodOfPull(sandboxConfig),
+        namespace: sandboxConfig?.metadata?.namespace ?? "",
+        cgroupParent: sandboxConfig?.linux?.cgroupParent ?? "",
         signal,
       }),
     }),
