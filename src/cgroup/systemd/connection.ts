@@ -155,6 +155,9 @@ export class DbusConnection implements Disposable {
  * The kernel tells the other side who connects; both only agree on that. D-Bus specification,
  * "Authentication Protocol".
  *
+ * BEGIN does not wait for the agreement: a call that reaches systemd together with BEGIN lies there
+ * until the next one comes.
+ *
  * @returns Bytes that came after the agreement.
  */
 async function authenticate(socket: Socket, signal: AbortSignal): Promise<Uint8Array> {
@@ -166,7 +169,6 @@ async function authenticate(socket: Socket, signal: AbortSignal): Promise<Uint8A
     if (end < 0) return;
     const answer = received.toString("latin1", 0, end);
     if (!answer.startsWith("OK ")) return reject(new Error(`authentication: ${answer}`));
-    socket.write("BEGIN\r\n");
     resolve(new Uint8Array(received.subarray(end + 2)));
   };
   const onClose = () => reject(new Error("closed before the authentication"));
@@ -175,7 +177,7 @@ async function authenticate(socket: Socket, signal: AbortSignal): Promise<Uint8A
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     const user = Buffer.from(String(Deno.uid())).toString("hex");
-    socket.write(`\0AUTH EXTERNAL ${user}\r\n`);
+    socket.write(`\0AUTH EXTERNAL ${user}\r\nBEGIN\r\n`);
     return await promise;
   } finally {
     socket.off("data", onData).off("error", reject).off("close", onClose);

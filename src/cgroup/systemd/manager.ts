@@ -100,9 +100,9 @@ export class SystemdManager implements Disposable {
     }
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#waiting.set(job, resolve);
-    using limit = deadline(`systemd: ${doing}`, JOB_MS);
+    using limit = deadline(`systemd: ${doing}`, JOB_MS, closed);
     try {
-      return await abortable(promise, AbortSignal.any([limit.signal, closed]));
+      return await abortable(promise, limit.signal);
     } finally {
       this.#waiting.delete(job);
     }

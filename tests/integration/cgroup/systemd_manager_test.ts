@@ -43,7 +43,10 @@ function jobRemoved(result: string): Uint8Array {
   return message(4, [[1, "o", "/org"], [3, "s", "JobRemoved"]], "uoss", values);
 }
 
-/** A double of systemd's private socket. */
+/**
+ * A double of systemd's private socket. As systemd does, it looks at what comes together with BEGIN
+ * only when more comes.
+ */
 async function serveDouble(path: string, answer: (member: string) => Answer): Promise<Server> {
   const server = createServer((socket) => {
     let received = new Uint8Array();
@@ -53,11 +56,11 @@ async function serveDouble(path: string, answer: (member: string) => Answer): Pr
       received = new Uint8Array([...received, ...bytes]);
       if (!begun) {
         const text = new TextDecoder("latin1").decode(received);
-        if (text.endsWith("\r\n") && !text.includes("BEGIN")) socket.write("OK 0123\r\n");
+        if (text.startsWith("\0AUTH ")) socket.write("OK 0123\r\n");
         const end = text.indexOf("BEGIN\r\n");
-        if (end < 0) return;
-        begun = true;
-        received = received.slice(end + 7);
+        begun = end >= 0;
+        received = received.slice(begun ? end + 7 : received.length);
+        return;
       }
       for (let decoded = decodeMessage(received); decoded; decoded = decodeMessage(received)) {
         // The serial of a call is at a fixed place.
