@@ -44,7 +44,7 @@ export class CgroupfsDriver implements CgroupDriver {
         `cri-o configured with cgroupfs cgroup manager, but received systemd slice as parent: ${asked}`,
       );
     }
-    if (asked.split("/").includes("..") || asked.includes("\0")) {
+    if (asked.split("/").includes("..") || /[\0\n]/.test(asked)) {
       throw new CridError("invalid_argument", `cgroup parent ${asked}: must be a plain path`);
     }
     return normalize(`/${asked}`).replace(/(?<=.)\/$/, "");

@@ -46,7 +46,8 @@ const DRAIN_MS = 1_000;
  * Runs a program to its end. It gets a process group of its own, and at the deadline or on abort
  * the whole group is killed. A non-zero code is a result, not an error.
  *
- * @throws {CridError} `not_found` when there is no such program, `deadline_exceeded`, or the signal's reason.
+ * @throws {CridError} `failed_precondition` when there is no such program, `deadline_exceeded`, or the
+ * signal's reason.
  */
 export async function run(
   command: string,
@@ -115,7 +116,7 @@ function throwIfNotStarted(command: string, code: number, stderr: Uint8Array): v
   const text = new TextDecoder().decode(stderr.subarray(0, 4096)).trim();
   if (!text.startsWith(`start: run ${command}: `)) return;
   const failure = text.slice("start: ".length);
-  throw new CridError(code === 127 ? "not_found" : "permission_denied", failure);
+  throw new CridError(code === 127 ? "failed_precondition" : "permission_denied", failure);
 }
 
 function startOptions(options: RunOptions): StartOptions {
@@ -157,8 +158,9 @@ function spawnOptions(options: StartOptions): SpawnOptions {
 /**
  * Waits for the end of a child.
  *
- * @throws {CridError} When it never started: `not_found`, `permission_denied`, or `resource_exhausted`
- * on a host without memory, processes or descriptors.
+ * @throws {CridError} When it never started: `failed_precondition` where there is no such program (the
+ * kubelet takes `not_found` for a container that is gone), `permission_denied`, or
+ * `resource_exhausted` on a host without memory, processes or descriptors.
  */
 export function exit(
   child: ChildProcess,
@@ -192,7 +194,7 @@ function startFailure(code: string | undefined): ErrorCode {
     case "ENFILE":
       return "resource_exhausted";
     default:
-      return "not_found";
+      return "failed_precondition";
   }
 }
 

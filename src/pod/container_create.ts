@@ -46,9 +46,9 @@ export async function makeContainer(
   sandbox: Sandbox,
   asked: ContainerConfig,
 ): Promise<Container> {
-  const security = asked.security ?? noSecurityContext();
-  checkContainerConfig(asked, security, sandbox);
+  refusePrivileged(asked, sandbox);
   refuseStopped(sandbox);
+  const security = asked.security ?? noSecurityContext();
   const { store, options, cgroups } = context;
   const pod = sandbox.parts;
   const podHandler = handlerNamed(context, pod.handler);
@@ -206,18 +206,13 @@ function refuseStopped(sandbox: Sandbox): void {
   );
 }
 
-function checkContainerConfig(
-  config: ContainerConfig,
-  security: SecurityContext,
-  sandbox: Sandbox,
-): void {
-  const refuse = (why: string) => {
-    throw new CridError("invalid_argument", `create container ${config.metadata.name}: ${why}`);
-  };
-  if (/[/\0\n]/.test(config.metadata.name)) refuse("its name has a character that no name has");
-  if (security.privileged && !sandbox.parts.config.security.privileged) {
-    refuse("no privileged container allowed in sandbox");
-  }
+/** @throws {CridError} `invalid_argument` for a privileged container in a pod that is not. */
+function refusePrivileged(config: ContainerConfig, sandbox: Sandbox): void {
+  if (!config.security?.privileged || sandbox.parts.config.security.privileged) return;
+  throw new CridError(
+    "invalid_argument",
+    `create container ${config.metadata.name}: no privileged container allowed in sandbox`,
+  );
 }
 
 async function findImage(context: PodContext, config: ContainerConfig): Promise<Image> {

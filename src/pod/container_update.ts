@@ -30,6 +30,8 @@ export function updateContainerResources(
     const changed = await updateContainer(handler, container.id, {
       ...asked,
       cpusetCpus: withSharedCpus(container.spec, asked.cpusetCpus),
+      // v1 has no such files, and none were asked of it when the container was made.
+      unified: context.specDefaults.cgroup.version === 1 ? {} : asked.unified,
     });
     changeSpecResources(container.spec, changed);
     const spec = JSON.stringify(container.spec);

@@ -68,7 +68,9 @@ export async function pinNamespaces(request: PinRequest): Promise<void> {
     return;
   }
   const said = new TextDecoder().decode(result.stderr).trim() || `exit code ${result.code}`;
-  throw new CridError("internal", `pin the pod's namespaces: ${said}`);
+  // The kernel alone knows what a sysctl may be.
+  const code = said.includes("set sysctl") ? "invalid_argument" : "internal";
+  throw new CridError(code, `pin the pod's namespaces: ${said}`);
 }
 
 /** @throws {CridError} When no namespace is mounted there, whatever pinns has said. */

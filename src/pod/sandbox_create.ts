@@ -10,7 +10,6 @@ import { namespaceFile, newId, sandboxName } from "./names.ts";
 import { namespacePaths, pinNamespaces, unpinNamespaces } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
 import { Sandbox, type SandboxParts } from "./sandbox.ts";
-import { checkSandboxConfig } from "./sandbox_config.ts";
 import { mountShm, unmountShm, writeResolvConf } from "./sandbox_files.ts";
 import { PLAN, spoofedSpec } from "./sandbox_record.ts";
 import { createStorage, gatedConfig } from "./sandbox_storage.ts";
@@ -31,7 +30,6 @@ export async function makeSandbox(
   asked: SandboxConfig,
   handlerName: string,
 ): Promise<Sandbox> {
-  checkSandboxConfig(asked);
   const handler = handlerNamed(context, handlerName);
   const name = sandboxName(asked.metadata);
   if (asked.security.namespaces.network !== "node") await waitForNetwork(context, name);

@@ -64,7 +64,7 @@ async function refusalOf(
     const { code, stderr } = await run(program, args, { stdin, timeoutMs: FILTER_MS });
     return code === 0 ? undefined : `${program}: ${excerpt(new TextDecoder().decode(stderr))}`;
   } catch (error) {
-    if (isCode(error, "not_found")) return `there is no ${program}`;
+    if (isCode(error, "failed_precondition")) return `there is no ${program}`;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { CridError } from "../../failure/mod.ts";
+import type { DeviceRequest } from "../../oci/mod.ts";
 import type {
   ContainerConfig,
   ContainerFilter,
@@ -10,6 +11,7 @@ import type {
   ContainerConfig as WireConfig,
   ContainerFilter as WireFilter,
   ContainerStatus as WireStatus,
+  Device,
   ImageSpec,
 } from "../../gen/runtime/v1/api.ts";
 import { containerState } from "./enums.ts";
@@ -19,6 +21,7 @@ import { toInt64 } from "./numbers.ts";
 import { readResources, writeResources } from "./resources.ts";
 import { readContainerSecurity } from "./security.ts";
 import { readSignal, writeSignal } from "./signals.ts";
+import { readAbsolutePath, readName, readPath } from "./text.ts";
 
 const IMAGE_ID = /^[0-9a-f]{64}$/;
 /** What begins with a byte order mark keeps it. */
@@ -30,9 +33,10 @@ export function readContainerConfig(config: WireConfig | undefined): ContainerCo
     throw new CridError("invalid_argument", "the container config is missing");
   }
   const { metadata, image, linux } = config;
-  if (metadata === undefined || metadata.name === "") {
-    throw new CridError("invalid_argument", "the container metadata has no name");
+  if (metadata === undefined) {
+    throw new CridError("invalid_argument", "the container config has no metadata");
   }
+  readName(metadata.name, "container name");
   if (image === undefined || image.image === "") {
     throw new CridError("invalid_argument", `container ${metadata.name}: the image is missing`);
   }
@@ -42,14 +46,14 @@ export function readContainerConfig(config: WireConfig | undefined): ContainerCo
     userSpecifiedImage: image.userSpecifiedImage,
     command: config.command,
     args: config.args,
-    workingDir: config.workingDir,
+    workingDir: readPath(config.workingDir, "working directory"),
     env: config.envs.map(({ key, value }) => [key, decoder.decode(value)] as const),
     mounts: config.mounts.map(readMount),
-    devices: config.devices,
+    devices: config.devices.map(readDevice),
     cdiDevices: config.CDIDevices.map(({ name }) => name),
     labels: readLabels(config.labels),
     annotations: config.annotations,
-    logPath: config.logPath,
+    logPath: readPath(config.logPath, "log path"),
     stdin: config.stdin,
     stdinOnce: config.stdinOnce,
     tty: config.tty,
@@ -57,6 +61,17 @@ export function readContainerConfig(config: WireConfig | undefined): ContainerCo
     security: readContainerSecurity(linux?.securityContext),
     stopSignal: readSignal(config.stopSignal),
   };
+}
+
+function readDevice(device: Device): DeviceRequest {
+  const { hostPath, containerPath, permissions } = device;
+  readAbsolutePath(hostPath, "device");
+  readPath(containerPath, `device ${hostPath}: container path`);
+  if (/^[rwm]{0,3}$/.test(permissions)) return device;
+  throw new CridError(
+    "invalid_argument",
+    `device ${hostPath}: its permissions must be some of r, w and m`,
+  );
 }
 
 export function readContainerFilter(filter: WireFilter | undefined): ContainerFilter {

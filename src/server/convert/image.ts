@@ -5,8 +5,10 @@ import type {
   FilesystemUsage,
   Image as WireImage,
   ImageSpec,
+  PodSandboxConfig,
 } from "../../gen/runtime/v1/api.ts";
 import { toInt64, toUint64 } from "./numbers.ts";
+import { readName, readPath } from "./text.ts";
 
 /** @throws {CridError} `invalid_argument` when no image is named. */
 export function readReference(image: ImageSpec | undefined): string {
@@ -20,6 +22,17 @@ export function readReference(image: ImageSpec | undefined): string {
 export function readAuth(auth: AuthConfig | undefined): RegistryAuth | undefined {
   const isEmpty = auth === undefined || !Object.values(auth).some((value) => value !== "");
   return isEmpty ? undefined : auth;
+}
+
+/** For which pod an image is pulled: its namespace has credentials and policies, its cgroup pays. */
+export function readPodOfPull(
+  config: PodSandboxConfig | undefined,
+): { readonly namespace: string; readonly cgroupParent: string } {
+  const namespace = config?.metadata?.namespace ?? "";
+  return {
+    namespace: namespace && readName(namespace, "pod namespace"),
+    cgroupParent: readPath(config?.linux?.cgroupParent ?? "", "cgroup parent"),
+  };
 }
 
 /** An image as lists have it. */

@@ -3,6 +3,7 @@ import type { MountRequest } from "../../oci/mod.ts";
 import type { Mount } from "../../gen/runtime/v1/api.ts";
 import { propagation } from "./enums.ts";
 import { readIdMaps, writeIdMap } from "./namespaces.ts";
+import { readAbsolutePath, readPath } from "./text.ts";
 
 /** @throws {CridError} `invalid_argument` for a mount that leads nowhere. */
 export function readMount(mount: Mount): MountRequest {
@@ -17,6 +18,9 @@ export function readMount(mount: Mount): MountRequest {
       `mount ${containerPath}: host_path and image exclude each other`,
     );
   }
+  readPath(containerPath, `mount of "${hostPath}": container path`);
+  readPath(mount.imageSubPath, `mount ${containerPath}: image sub path`);
+  if (hostPath !== "") readAbsolutePath(hostPath, `mount ${containerPath}: host path`);
   const idMaps = readIdMaps(mount.uidMappings, mount.gidMappings);
   return {
     containerPath,

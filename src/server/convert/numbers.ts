@@ -11,6 +11,14 @@ const MAX_UINT64 = 2n ** 64n - 1n;
 /** The id -1 means "do not change" to the kernel, so it is nobody's. */
 const MAX_ID = 2n ** 32n - 2n;
 
+/** The last number below 2^63: what JSON makes of a greater one is none that Go reads. */
+const MAX_NUMBER = 2 ** 63 - 1024;
+
+/** A limit of a request. */
+export function toNumber(value: bigint): number {
+  return Math.max(-MAX_NUMBER, Math.min(Number(value), MAX_NUMBER));
+}
+
 /** A figure for an int64 field. */
 export function toInt64(value: number): bigint {
   if (!Number.isFinite(value)) return 0n;

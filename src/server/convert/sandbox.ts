@@ -5,6 +5,7 @@ import type {
   SandboxMetadata,
   SandboxStatus,
   SandboxView,
+  StringMap,
 } from "../../pod/mod.ts";
 import type { PortMapping } from "../../network/mod.ts";
 import type {
@@ -20,8 +21,10 @@ import { readLabels } from "./labels.ts";
 import { writeNamespaces } from "./namespaces.ts";
 import { readResources } from "./resources.ts";
 import { readSandboxSecurity } from "./security.ts";
+import { readAbsolutePath, readHostname, readName, readPath } from "./text.ts";
 
 const MAX_PORT = 65_535;
+const MAX_SYSCTL = 4096;
 
 /** @throws {CridError} `invalid_argument` naming the field that is missing or wrong. */
 export function readSandboxConfig(config: PodSandboxConfig | undefined): SandboxConfig {
@@ -29,19 +32,16 @@ export function readSandboxConfig(config: PodSandboxConfig | undefined): Sandbox
     throw new CridError("invalid_argument", "the sandbox config is missing");
   }
   const { logDirectory, dnsConfig, linux } = config;
-  if (logDirectory !== "" && !logDirectory.startsWith("/")) {
-    throw new CridError("invalid_argument", `log directory "${logDirectory}" is not absolute`);
-  }
   return {
     metadata: readMetadata(config.metadata),
-    hostname: config.hostname,
-    logDirectory,
+    hostname: readHostname(config.hostname),
+    logDirectory: logDirectory && readAbsolutePath(logDirectory, "log directory"),
     dns: dnsConfig,
     portMappings: config.portMappings.map(readPortMapping),
     labels: readLabels(config.labels),
     annotations: config.annotations,
-    cgroupParent: linux?.cgroupParent ?? "",
-    sysctls: linux?.sysctls ?? {},
+    cgroupParent: readPath(linux?.cgroupParent ?? "", "cgroup parent"),
+    sysctls: readSysctls(linux?.sysctls ?? {}),
     security: readSandboxSecurity(linux?.securityContext),
     overhead: readResources(linux?.overhead),
     resources: readResources(linux?.resources),
@@ -82,13 +82,25 @@ function readMetadata(metadata: PodSandboxMetadata | undefined): SandboxMetadata
   if (metadata === undefined) {
     throw new CridError("invalid_argument", "the sandbox config has no metadata");
   }
-  const { name, namespace, uid, attempt } = metadata;
-  for (const [field, value] of Object.entries({ name, namespace, uid })) {
-    if (value === "") {
-      throw new CridError("invalid_argument", `the sandbox metadata has no ${field}`);
-    }
+  return {
+    name: readName(metadata.name, "pod name"),
+    namespace: readName(metadata.namespace, "pod namespace"),
+    uid: readName(metadata.uid, "pod uid"),
+    attempt: metadata.attempt,
+  };
+}
+
+/** The kernel reads at most a page; a value with a NUL would be cut short. */
+function readSysctls(sysctls: StringMap): StringMap {
+  for (const [name, value] of Object.entries(sysctls)) {
+    readName(name.replaceAll("/", "."), "sysctl");
+    if (value.length < MAX_SYSCTL && !value.includes("\0")) continue;
+    throw new CridError(
+      "invalid_argument",
+      `sysctl ${name}: its value has a NUL character or is longer than a page`,
+    );
   }
-  return { name, namespace, uid, attempt };
+  return sysctls;
 }
 
 function readPortMapping(mapping: WirePortMapping): PortMapping {

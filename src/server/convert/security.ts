@@ -8,6 +8,7 @@ import type {
 import { groupsPolicy, profileKind } from "./enums.ts";
 import { readNamespaces } from "./namespaces.ts";
 import { toId } from "./numbers.ts";
+import { readName, readPath } from "./text.ts";
 
 /** A pod's security context; a request without one is the same as one with an empty message. */
 export function readSandboxSecurity(
@@ -44,11 +45,11 @@ export function readContainerSecurity(
     namespaces: readNamespaces(context.namespaceOptions),
     addCapabilities: context.capabilities?.addCapabilities ?? [],
     dropCapabilities: context.capabilities?.dropCapabilities ?? [],
-    runAsUsername: context.runAsUsername,
+    runAsUsername: context.runAsUsername && readName(context.runAsUsername, "run_as_username"),
     readonlyRootfs: context.readonlyRootfs,
     noNewPrivs: context.noNewPrivs,
-    maskedPaths: context.maskedPaths,
-    readonlyPaths: context.readonlyPaths,
+    maskedPaths: context.maskedPaths.map((path) => readPath(path, "masked path")),
+    readonlyPaths: context.readonlyPaths.map((path) => readPath(path, "read-only path")),
     seccomp: readSeccomp(context.seccomp, context.seccompProfilePath),
     apparmor: readProfile(context.apparmor, "AppArmor") ??
       readProfilePath(context.apparmorProfile, "AppArmor"),
@@ -95,7 +96,8 @@ function readProfile(
   if (kind === "localhost" && profile.localhostRef === "") {
     throw new CridError("invalid_argument", `${what} profile: localhost_ref is missing`);
   }
-  return { kind, localhostRef: kind === "localhost" ? profile.localhostRef : "" };
+  const localhostRef = readPath(profile.localhostRef, `${what} profile: localhost_ref`);
+  return { kind, localhostRef: kind === "localhost" ? localhostRef : "" };
 }
 
 /** The words of the fields that the messages above have replaced; kubelets before 1.19 send them. */
@@ -106,7 +108,8 @@ function readProfilePath(path: string, what: string): SecurityProfile | undefine
     return { kind: "runtime_default", localhostRef: "" };
   }
   if (path.startsWith("localhost/")) {
-    return { kind: "localhost", localhostRef: path.slice("localhost/".length) };
+    const localhostRef = readPath(path.slice("localhost/".length), `${what} profile`);
+    return { kind: "localhost", localhostRef };
   }
   throw new CridError("invalid_argument", `${what} profile: unknown form "${path}"`);
 }

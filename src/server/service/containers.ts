@@ -9,6 +9,7 @@ import {
 } from "../convert/container.ts";
 import { toSeconds } from "../convert/numbers.ts";
 import { readResources } from "../convert/resources.ts";
+import { readCommand } from "../convert/text.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import { chunks } from "./chunks.ts";
 import { unimplemented } from "./unimplemented.ts";
@@ -78,8 +79,7 @@ export function containerHandlers(
     },
 
     execSync: async ({ containerId, cmd, timeout }, { signal }) => {
-      if (cmd.length === 0) throw new CridError("invalid_argument", "the command is empty");
-      return await pods.execSync(containerId, cmd, toSeconds(timeout), signal);
+      return await pods.execSync(containerId, readCommand(cmd), toSeconds(timeout), signal);
     },
 
     checkpointContainer: () => {

@@ -8,6 +8,7 @@ import type {
 import {
   imageInfo,
   readAuth,
+  readPodOfPull,
   readReference,
   writeFsUsage,
   writeImage,
@@ -48,8 +49,7 @@ export function imageService(images: ServedImages): Handlers<ImageServiceServer>
       imageRef: await images.pull({
         reference: readReference(image),
         auth: readAuth(auth),
-        namespace: sandboxConfig?.metadata?.namespace ?? "",
-        cgroupParent: sandboxConfig?.linux?.cgroupParent ?? "",
+        ...readPodOfPull(sandboxConfig),
         signal,
       }),
     }),

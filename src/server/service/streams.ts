@@ -1,5 +1,6 @@
 import { CridError } from "../../failure/mod.ts";
 import type { RuntimeServiceServer } from "../../gen/runtime/v1/api.ts";
+import { readCommand } from "../convert/text.ts";
 import type { Handlers } from "../grpc/handlers.ts";
 import type { ExecStreams, Streams } from "../types.ts";
 import { unimplemented } from "./unimplemented.ts";
@@ -19,8 +20,8 @@ export function streamHandlers(
   return {
     exec: async ({ containerId, cmd, ...flags }, { signal }) => {
       const server = opened("Exec");
-      if (cmd.length === 0) throw new CridError("invalid_argument", "the command is empty");
-      const request = { ...someStream({ containerId, ...flags }), command: cmd };
+      const command = readCommand(cmd);
+      const request = { ...someStream({ containerId, ...flags }), command };
       return { url: await server.exec(request, signal) };
     },
 

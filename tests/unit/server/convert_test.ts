@@ -8,6 +8,7 @@ import { readSandboxConfig, readSandboxFilter } from "../../../src/server/conver
 import { readContainerSecurity } from "../../../src/server/convert/security.ts";
 import { readSignal, writeSignal } from "../../../src/server/convert/signals.ts";
 import { readMount, writeMount } from "../../../src/server/convert/mounts.ts";
+import { readPath } from "../../../src/server/convert/text.ts";
 
 const METADATA = { name: "n", namespace: "ns", uid: "u", attempt: 1 };
 const sandbox = (config: Parameters<typeof api.PodSandboxConfig.fromPartial>[0]) =>
@@ -30,9 +31,12 @@ describe("a sandbox config", () => {
   it("needs a name, a namespace and a uid", () => {
     refuses(/sandbox config is missing/, () => readSandboxConfig(undefined));
     refuses(/no metadata/, () => sandbox({ metadata: undefined }));
-    refuses(/no name/, () => sandbox({ metadata: { ...METADATA, name: "" } }));
-    refuses(/no namespace/, () => sandbox({ metadata: { ...METADATA, namespace: "" } }));
-    refuses(/no uid/, () => sandbox({ metadata: { ...METADATA, uid: "" } }));
+    refuses(/pod name "" is missing/, () => sandbox({ metadata: { ...METADATA, name: "" } }));
+    refuses(
+      /pod namespace "" is missing/,
+      () => sandbox({ metadata: { ...METADATA, namespace: "" } }),
+    );
+    refuses(/pod uid "" is missing/, () => sandbox({ metadata: { ...METADATA, uid: "" } }));
   });
 
   it("is read whole", () => {
@@ -110,10 +114,24 @@ describe("a sandbox config", () => {
   });
 });
 
+describe("a path of a request", () => {
+  const path = (name: string) => readPath(name, "path");
+
+  it("has what the kernel takes as one, to the last byte", () => {
+    const longest = `/${"ü".repeat(127)}x`;
+    assert.equal(path(longest), longest);
+    refuses(/has a name of more than 255 bytes/, () => path(`${longest}x`));
+    assert.equal(path("/abcd".repeat(819)).length, 4095);
+    refuses(/^path "(\/abcd){20}…" is longer than 4095 bytes$/, () => path("/abcd".repeat(820)));
+    refuses(/has a NUL character/, () => path("a\0"));
+  });
+});
+
 describe("a container config", () => {
   it("needs a name and an image", () => {
     refuses(/container config is missing/, () => readContainerConfig(undefined));
-    refuses(/no name/, () => container({ metadata: { name: "" } }));
+    refuses(/no metadata/, () => container({ metadata: undefined }));
+    refuses(/container name "" is missing/, () => container({ metadata: { name: "" } }));
     refuses(/image is missing/, () => container({ image: { image: "" } }));
   });
 

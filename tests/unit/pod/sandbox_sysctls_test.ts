@@ -1,40 +1,7 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { checkSandboxConfig } from "../../../src/pod/sandbox_config.ts";
 import { podSysctls } from "../../../src/pod/sandbox_sysctls.ts";
 import { noSecurityContext } from "../../../src/pod/security_context.ts";
-import type { SandboxConfig } from "../../../src/pod/mod.ts";
-
-const good: SandboxConfig = {
-  metadata: { name: "pod", namespace: "default", uid: "uid", attempt: 0 },
-  hostname: "",
-  logDirectory: "",
-  dns: undefined,
-  portMappings: [],
-  labels: {},
-  annotations: {},
-  cgroupParent: "",
-  sysctls: {},
-  security: noSecurityContext(),
-  overhead: undefined,
-  resources: undefined,
-};
-
-describe("a sandbox configuration", () => {
-  it("is accepted when its names are names", () => checkSandboxConfig(good));
-
-  const bad: readonly (readonly [string, SandboxConfig, RegExp])[] = [
-    ["a name with a slash", { ...good, metadata: { ...good.metadata, name: "a/../b" } }, /a name/],
-    ["a uid with a line end", { ...good, metadata: { ...good.metadata, uid: "a\nb" } }, /a name/],
-    ["a host name with a line end", { ...good, hostname: "a\nb" }, /hostname/],
-    ["a host name that is too long", { ...good, hostname: "h".repeat(65) }, /hostname/],
-  ];
-  for (const [what, config, message] of bad) {
-    it(`with ${what} is refused`, () => {
-      assert.throws(() => checkSandboxConfig(config), { code: "invalid_argument", message });
-    });
-  }
-});
 
 describe("a pod's sysctls", () => {
   const { namespaces } = noSecurityContext();
