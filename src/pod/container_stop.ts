@@ -12,15 +12,14 @@ const SIGTERM = 15;
 const HANDLER_WAIT_MS = 50;
 /** How long a container's first program may take to become another one. */
 const SETTLED_MS = 2_000;
-/** A timer for longer would end at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** After the first kill; doubled each time, up to the longest. */
 const FIRST_KILL_WAIT_MS = 20;
 const LONGEST_KILL_WAIT_MS = 10_000;
 
 /**
  * Stops a container: its stop signal, and SIGKILL when the time is up, again and again until it is
- * gone. Stops at the same time share one loop and can only shorten its deadline.
+ * gone. Stops at the same time share one loop and can only shorten its deadline. Whoever has waited
+ * finds its end saved, nothing of it running and its mounts gone, also after a crash.
  *
  * @param timeout Seconds between the signal and the kill.
  * @throws {CridError} `deadline_exceeded` when it still runs long after it was killed; the loop goes on.
@@ -30,14 +29,16 @@ export async function stopContainer(
   container: Container,
   timeout: number,
 ): Promise<void> {
-  if (container.exit !== undefined || container.init === undefined) return;
-  const deadline = performance.now() + timeout * 1000;
-  if (container.stop === undefined) {
-    container.stop = new StopLoop(context, container, deadline);
-    container.stop.done.finally(() => container.stop = undefined).catch(() => {});
-  } else container.stop.shorten(deadline);
-  const { done } = container.stop;
-  await inTime(done, container.id, timeout, context.options.stopTimeout);
+  if (container.exit === undefined && container.init !== undefined) {
+    const deadline = performance.now() + timeout * 1000;
+    if (container.stop === undefined) {
+      container.stop = new StopLoop(context, container, deadline);
+      container.stop.done.finally(() => container.stop = undefined).catch(() => {});
+    } else container.stop.shorten(deadline);
+    const { done } = container.stop;
+    await inTime(done, container.id, timeout, context.options.stopTimeout);
+  }
+  await container.settled;
 }
 
 /** What hangs in the kernel cannot be killed: nobody is to wait for it for ever. */
@@ -47,23 +48,17 @@ async function inTime(
   timeout: number,
   stopTimeout: number,
 ): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new CridError(
-          "deadline_exceeded",
-          `stop container ${id}: it still runs ${stopTimeout} s after it was killed ` +
-            "(ctr_stop_timeout); its processes may hang in the kernel, on storage that is gone",
-        ),
-      );
-    }, Math.min((timeout + stopTimeout) * 1000, LONGEST_TIMER_MS));
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  using _limit = new Timer((timeout + stopTimeout) * 1000, () => {
+    reject(
+      new CridError(
+        "deadline_exceeded",
+        `stop container ${id}: it still runs ${stopTimeout} s after it was killed ` +
+          "(ctr_stop_timeout); its processes may hang in the kernel, on storage that is gone",
+      ),
+    );
   });
-  try {
-    await Promise.race([done, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  await Promise.race([done, late]);
 }
 
 /** The one loop that stops a container. */

@@ -16,6 +16,7 @@ import {
 import { ContainerState, NamespaceMode, PodSandboxState } from "../../../src/gen/runtime/v1/api.ts";
 
 const AUTOMATIC = { namespaceOptions: { pid: NamespaceMode.CONTAINER } };
+const SHARED = { linux: { securityContext: { namespaceOptions: { pid: NamespaceMode.POD } } } };
 
 describe("crid killed with -9 and started again", () => {
   const stack = new AsyncDisposableStack();
@@ -147,18 +148,37 @@ describe("crid killed with -9 and started again", () => {
     assert.equal(status?.state, PodSandboxState.SANDBOX_NOTREADY);
   });
 
+  it("finds ended what was stopped a moment before, with all that it had started", async () => {
+    const config = pod(NamespaceMode.POD);
+    const id = await runPod(crid, config);
+    const seconds = String(1_000_000_000 + Math.floor(Math.random() * 1_000_000_000));
+    const script = `setsid sleep ${seconds} & exec sleep ${seconds}`;
+    const containerId = await runContainer(
+      crid,
+      id,
+      config,
+      containerConfig({ ...SHARED, command: ["sh", "-c", script] }),
+    );
+    await crid.client.runtime.stopContainer({ containerId, timeout: 0n });
+    assert.deepEqual(await processesWith(seconds), []);
+    await crid.kill9();
+    await crid.start();
+    const { status } = await crid.client.runtime.containerStatus({ containerId });
+    assert.equal(status?.state, ContainerState.CONTAINER_EXITED);
+    assert.equal(status.exitCode, 137);
+  });
+
   it("keeps a shared PID namespace", async () => {
     const config = pod(NamespaceMode.POD);
     const id = await runPod(crid, config);
-    const shared = { linux: { securityContext: { namespaceOptions: { pid: NamespaceMode.POD } } } };
-    await runContainer(crid, id, config, containerConfig(shared));
+    await runContainer(crid, id, config, containerConfig(SHARED));
     await crid.kill9();
     await crid.start();
     const container = await runContainer(
       crid,
       id,
       config,
-      containerConfig({ ...shared, metadata: { name: "second" } }),
+      containerConfig({ ...SHARED, metadata: { name: "second" } }),
     );
     const { stdout } = await execShell(crid, container, "cat /proc/1/cmdline");
     assert.match(stdout, /pause/);
@@ -203,3 +223,14 @@ describe("crid killed with -9 and started again", () => {
     assert.equal(status?.state, ContainerState.CONTAINER_RUNNING);
   });
 });
+
+/** Command lines of this machine in which a word occurs. */
+async function processesWith(word: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const line = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
+    if (line.split("\0").includes(word)) found.push(line);
+  }
+  return found;
+}

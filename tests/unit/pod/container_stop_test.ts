@@ -10,7 +10,7 @@ const CONTEXT = { options: { stopTimeout: 0.05 } } as PodContext;
 function stopping(done: Promise<void>): Container {
   const stop = { done, shorten: () => {} } as unknown as StopLoop;
   const init = { pid: 1, startTime: "0" };
-  return { id: "abc", exit: undefined, init, stop } as unknown as Container;
+  return { id: "abc", exit: undefined, init, stop, settled: done } as unknown as Container;
 }
 
 describe("stopping a container", () => {
@@ -23,6 +23,18 @@ describe("stopping a container", () => {
 
   it("is none when it ends in time, whatever the grace period is", async () => {
     await stopContainer(CONTEXT, stopping(Promise.resolve()), Number.MAX_SAFE_INTEGER);
+  });
+
+  it("is over when all that follows from its end is done, whoever has ended it", async () => {
+    const { promise: settled, resolve } = Promise.withResolvers<void>();
+    const ended = { exit: {}, settled } as unknown as Container;
+    const order: string[] = [];
+    const stopped = stopContainer(CONTEXT, ended, 0).then(() => order.push("stopped"));
+    await new Promise((later) => setTimeout(later, 10));
+    order.push("settled");
+    resolve();
+    await stopped;
+    assert.deepEqual(order, ["settled", "stopped"]);
   });
 
   it("fails with what its loop fails with", async () => {
