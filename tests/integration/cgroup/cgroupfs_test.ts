@@ -71,7 +71,7 @@ for (const [name, layout] of Object.entries(layouts)) {
       const limits = { shares: 512, cpus: "0" };
       const path = driver.monitorPath(parent, "abc", "", limits)!;
       assert.equal(path, `${parent}/crio-conmon-abc`);
-      const pid = start("sleep 60");
+      const pid = start("exec sleep 60");
       await driver.place(path, pid, limits);
       assert.deepEqual(await driver.processes(path), [pid]);
       const read = (controller: string, file: string) => {
@@ -85,7 +85,7 @@ for (const [name, layout] of Object.entries(layouts)) {
 
     it("places a process in every hierarchy and lists it from the parent too", async () => {
       const driver = await make();
-      const pid = start("sleep 60");
+      const pid = start("exec sleep 60");
       await driver.place(`${parent}/monitor`, pid);
       const membership = Deno.readTextFileSync(`/proc/${pid}/cgroup`);
       assert.equal(
@@ -122,7 +122,7 @@ for (const [name, layout] of Object.entries(layouts)) {
 
     it("kills what is frozen", async () => {
       const driver = await make();
-      await driver.place(`${parent}/a/b`, start("sleep 60"));
+      await driver.place(`${parent}/a/b`, start("exec sleep 60"));
       freeze(layout, `${parent}/a/b`);
       await driver.kill(`${parent}/a`);
       assert.deepEqual(await driver.processes(parent), []);
@@ -130,7 +130,7 @@ for (const [name, layout] of Object.entries(layouts)) {
 
     it("stops waiting for the end when the caller gives up", async () => {
       const driver = await make();
-      await driver.place(`${parent}/a`, start("sleep 60"));
+      await driver.place(`${parent}/a`, start("exec sleep 60"));
       await assert.rejects(driver.kill(`${parent}/a`, AbortSignal.abort(new Error("given up"))), {
         message: "given up",
       });
@@ -141,7 +141,7 @@ for (const [name, layout] of Object.entries(layouts)) {
       const leaving = start("sleep 0.3");
       await driver.place(`${parent}/a`, leaving);
       await driver.remove(`${parent}/a`);
-      const staying = start("sleep 60");
+      const staying = start("exec sleep 60");
       await driver.place(`${parent}/b`, staying);
       await assert.rejects(driver.remove(`${parent}/b`), {
         code: "failed_precondition",
