@@ -1,0 +1,102 @@
+import { idMappings, logFilter, logLevel } from "../check.ts";
+import type { Section } from "../setting.ts";
+
+/** Files, directories and ids of the host that pods use, and crid's own log. */
+export const RUNTIME_PLACES = {
+  default_mounts_file: {
+    type: "string",
+    default: "",
+    flag: "default-mounts-file",
+    env: ["CONTAINER_DEFAULT_MOUNTS_FILE"],
+    doc: 'File with host:container mounts for every container; "" means ' +
+      "/etc/containers/mounts.conf or /usr/share/containers/mounts.conf.",
+  },
+  container_exits_dir: {
+    type: "string",
+    default: "/var/run/crio/exits",
+    flag: "container-exits-dir",
+    env: ["CONTAINER_EXITS_DIR"],
+    doc: "Directory in which monitors leave exit files.",
+  },
+  container_attach_socket_dir: {
+    type: "string",
+    default: "/var/run/crio",
+    flag: "container-attach-socket-dir",
+    env: ["CONTAINER_ATTACH_SOCKET_DIR"],
+    doc: "Directory for attach sockets.",
+  },
+  bind_mount_prefix: {
+    type: "string",
+    default: "",
+    flag: "bind-mount-prefix",
+    env: ["CONTAINER_BIND_MOUNT_PREFIX"],
+    doc: "Prefix for the host side of every mount.",
+  },
+  uid_mappings: {
+    type: "string",
+    default: "",
+    flag: "uid-mappings",
+    env: ["CONTAINER_UID_MAPPINGS"],
+    deprecated: "use Kubernetes user namespaces",
+    check: idMappings("uid_mappings"),
+    doc: "User ids of a user namespace for every pod, container:host:size, several with commas.",
+  },
+  minimum_mappable_uid: {
+    type: "integer",
+    default: -1,
+    flag: "minimum-mappable-uid",
+    env: ["CONTAINER_MINIMUM_MAPPABLE_UID"],
+    deprecated: "use Kubernetes user namespaces",
+    doc: "Lowest user id of the host that a pod may map; negative sets no bound.",
+  },
+  gid_mappings: {
+    type: "string",
+    default: "",
+    flag: "gid-mappings",
+    env: ["CONTAINER_GID_MAPPINGS"],
+    deprecated: "use Kubernetes user namespaces",
+    check: idMappings("gid_mappings"),
+    doc: "Group ids of a user namespace for every pod, as in uid_mappings.",
+  },
+  minimum_mappable_gid: {
+    type: "integer",
+    default: -1,
+    flag: "minimum-mappable-gid",
+    env: ["CONTAINER_MINIMUM_MAPPABLE_GID"],
+    deprecated: "use Kubernetes user namespaces",
+    doc: "Lowest group id of the host that a pod may map; negative sets no bound.",
+  },
+  log_level: {
+    type: "string",
+    default: "info",
+    flag: "log-level",
+    aliases: ["l"],
+    env: ["CONTAINER_LOG_LEVEL"],
+    reload: true,
+    check: logLevel,
+    doc: "Level of crid's own log: fatal, panic, error, warn, info, debug or trace.",
+  },
+  log_filter: {
+    type: "string",
+    default: "",
+    flag: "log-filter",
+    env: ["CONTAINER_LOG_FILTER"],
+    reload: true,
+    check: logFilter,
+    doc: 'Regular expression; only matching messages of crid\'s own log are kept. "" keeps all.',
+  },
+  namespaces_dir: {
+    type: "string",
+    default: "/var/run",
+    flag: "namespaces-dir",
+    env: ["CONTAINER_NAMESPACES_DIR"],
+    doc: "Directory below which pod namespaces are pinned: netns, ipcns, utsns, userns, pidns.",
+  },
+  pinns_path: {
+    type: "string",
+    default: "",
+    flag: "pinns-path",
+    env: ["CONTAINER_PINNS_PATH"],
+    doc: 'Program that makes and pins namespaces; "" means the one that crid brings along.',
+  },
+} as const satisfies Section;
