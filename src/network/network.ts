@@ -9,16 +9,10 @@ import {
   safeCapabilities,
 } from "./attachment.ts";
 import { type Attachment, type CachedAttachment, ResultCache } from "./cache.ts";
-import {
-  addChain,
-  ChainError,
-  checkChain,
-  collectChainGarbage,
-  collectsGarbage,
-  deleteChain,
-} from "./chain.ts";
+import { addChain, ChainError, checkChain, deleteChain } from "./chain.ts";
 import type { NetworkConfig } from "./configuration.ts";
 import { ConfigurationDirectory } from "./configuration_directory.ts";
+import { deleteGarbage, isOurs, tellPlugins } from "./garbage.ts";
 import { HostPorts } from "./host_ports/host_ports.ts";
 import { unmappedPorts } from "./host_ports/mappings.ts";
 import type { JsonObject } from "./json.ts";
@@ -39,8 +33,6 @@ import type {
 
 /** CRI-O and libcni keep one for each pod; pinns has brought the interface up, no plugin has to. */
 const LOOPBACK_NETWORK = "cni-loopback";
-/** How many pods are deleted at the same time when garbage is collected. */
-const COLLECTORS = 4;
 
 const DEFAULT_LIMITS: NetworkLimits = {
   add: 5 * 60_000,
@@ -162,17 +154,13 @@ class CniNetwork implements Network {
     const known = new Set(pods.map(({ id }) => id));
     const isKnown = (entry: CachedAttachment) => known.has(entry.attachment.containerId);
     const all = this.#cache.all();
-    const garbage = all.filter((entry) => !isKnown(entry) && this.#isOurs(entry));
-    const collect = async () => {
-      for (let entry = garbage.pop(); entry !== undefined; entry = garbage.pop()) {
-        await this.#collect(entry);
-      }
-    };
+    const garbage = all.filter((entry) => !isKnown(entry) && isOurs(entry, this.#owner));
     await Promise.all([
       this.#restoreHostPorts(all.filter(isKnown)),
-      ...Array.from({ length: COLLECTORS }, collect),
+      deleteGarbage(garbage, (entry) => this.#deleteGone(entry)),
     ]);
-    await this.#tellPlugins(pods);
+    const network = () => this.#network();
+    await tellPlugins(pods, network, this.#cache, this.#host, this.#limits.gc);
   }
 
   [Symbol.dispose](): void {
@@ -294,46 +282,12 @@ class CniNetwork implements Network {
     }
   }
 
-  /**
-   * Ours is what bears our name; and of what bears none, as CRI-O's and containerd's entries, the pods
-   * whose namespace is gone: they cannot run any more, whoever made them.
-   */
-  #isOurs({ owner, attachment }: CachedAttachment): boolean {
-    if (owner !== "") return owner === this.#owner;
-    const isPod = attachment.args.some(([name]) => name === "K8S_POD_INFRA_CONTAINER_ID");
-    return isPod && attachment.netns !== "" && livingNetns(attachment.netns) === "";
-  }
-
-  async #collect(entry: CachedAttachment): Promise<void> {
+  #deleteGone(entry: CachedAttachment): Promise<void> {
     const { containerId, netns } = entry.attachment;
-    try {
-      await this.#turns.take(
-        containerId,
-        () => this.#deleteCached(entry, livingNetns(netns), undefined),
-      );
-    } catch (error) {
-      log.warn(`Collecting CNI garbage: ${errorMessage(error)}`, { id: containerId });
-    }
-  }
-
-  /** GC of CNI 1.1, with what any runtime has attached to the network and what is being attached. */
-  async #tellPlugins(pods: readonly NetworkPod[]): Promise<void> {
-    try {
-      const config = this.#network();
-      if (!collectsGarbage(config)) return;
-      const cached = this.#cache.all().filter(({ network }) => network === config.name);
-      const valid = new Map(cached.map(({ attachment: { containerId, ifName } }) => [
-        `${containerId} ${ifName}`,
-        { containerId, ifName },
-      ]));
-      for (const { id } of pods) {
-        valid.set(`${id} ${POD_INTERFACE}`, { containerId: id, ifName: POD_INTERFACE });
-      }
-      using limit = deadline("CNI GC", this.#limits.gc);
-      await collectChainGarbage(config, [...valid.values()], this.#host, limit.signal);
-    } catch (error) {
-      log.warn(`Collecting CNI garbage: ${errorMessage(error)}`);
-    }
+    return this.#turns.take(
+      containerId,
+      () => this.#deleteCached(entry, livingNetns(netns), undefined),
+    );
   }
 }
 
