@@ -1,4 +1,5 @@
-import { Errno, isErrno } from "./errno.ts";
+import { constants } from "node:os";
+import { Errno, pathText } from "./errno.ts";
 import { AT_FDCWD, Fd } from "./fd.ts";
 import { cString, lastErrno, libc } from "./libc.ts";
 
@@ -21,6 +22,7 @@ export interface FileStat {
   readonly devMinor: number;
 }
 
+const { ENOENT, ENOTDIR } = constants.errno;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
@@ -28,12 +30,7 @@ const STATX_MNT_ID = 0x1000;
 
 /** What is at `path`, the link itself if it is one; `undefined` when there is nothing. @throws {Errno} */
 export function lstatIfThere(path: string): FileStat | undefined {
-  try {
-    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
-    throw error;
-  }
+  return tryStatx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW) ?? failIfThere(path);
 }
 
 /** What `path` leads to, also below /proc, /sys and /dev. @throws {Errno} */
@@ -59,10 +56,27 @@ export function mountId(path: string): bigint {
   return new DataView(buffer.buffer).getBigUint64(144, true);
 }
 
+/** Nothing there is an everyday answer, which an error made for it would cost ten times as much. */
+function failIfThere(path: string): undefined {
+  const errno = lastErrno();
+  if (errno !== ENOENT && errno !== ENOTDIR) throw new Errno(errno, "statx", path);
+}
+
 function statx(directory: number, path: string | Uint8Array, flags: number): FileStat {
+  const stat = tryStatx(directory, path, flags);
+  if (stat === undefined) throw new Errno(lastErrno(), "statx", pathText(path));
+  return stat;
+}
+
+/** `undefined` when it fails; errno tells why. */
+function tryStatx(
+  directory: number,
+  path: string | Uint8Array,
+  flags: number,
+): FileStat | undefined {
   const buffer = new Uint8Array(256);
   const result = libc().statx(directory, cString(path), flags, STATX_BASIC_STATS, buffer);
-  if (result < 0) throw new Errno(lastErrno(), "statx", String(path));
+  if (result < 0) return undefined;
   const view = new DataView(buffer.buffer);
   return {
     links: view.getUint32(16, true),

@@ -1,4 +1,4 @@
-import { unlinkSync } from "node:fs";
+import { existsSync, unlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
 
 /** Removes files; those that are not there are no error. */
@@ -8,11 +8,5 @@ export async function removeIfThere(...files: readonly string[]): Promise<void> 
 
 /** The same without waiting, for files in memory: somebody waits for what comes after it. */
 export function removeNow(...files: readonly string[]): void {
-  for (const file of files) {
-    try {
-      unlinkSync(file);
-    } catch (error) {
-      if ((error as { code?: string }).code !== "ENOENT") throw error;
-    }
-  }
+  for (const file of files) if (existsSync(file)) unlinkSync(file);
 }

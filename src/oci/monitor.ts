@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "@std/path";
 import process from "node:process";
-import { abortable, CridError, deadline, errorMessage, Unwind, wrapError } from "../failure/mod.ts";
+import { abortable, CridError, deadline, Unwind, wrapError } from "../failure/mod.ts";
 import { exit, killGroup } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
 import { handlerEnvironment, lastMessage } from "./command.ts";
-import { removeIfThere } from "./files.ts";
+import { removeIfThere, removeNow } from "./files.ts";
 import { monitorArguments } from "./monitor_arguments.ts";
 import { isAlive, processRef } from "./process_ref.ts";
 import { deleteContainer } from "./runtime.ts";
@@ -31,7 +31,7 @@ export async function createContainer(request: CreateRequest): Promise<CreatedCo
   await using unwind = new Unwind((step, error) => {
     log.warn(`cleaning up container ${id}: ${step}: ${error}`, { id });
   });
-  await removeIfThere(join(bundle, "pidfile"), join(bundle, "conmon-pidfile"));
+  removeNow(join(bundle, "pidfile"), join(bundle, "conmon-pidfile"));
   if (logPath !== "") unwind.add("log file", () => removeIfThere(logPath));
   unwind.add("runtime container", () => deleteContainer(handler, id));
 
@@ -42,7 +42,7 @@ export async function createContainer(request: CreateRequest): Promise<CreatedCo
     const answer = await abortable(drive(monitor, request), limit.signal);
     if (answer.pid <= 0) throw createFailed(answer.message);
     const init = processRef(answer.pid) ?? { pid: answer.pid, startTime: "" };
-    const created = { init, monitor: await monitorRef(bundle), closed: monitor.sync.closed };
+    const created = { init, monitor: monitorRef(bundle), closed: monitor.sync.closed };
     unwind.keep();
     return created;
   } catch (error) {
@@ -102,15 +102,15 @@ function createFailed(message: string): CridError {
   );
 }
 
-async function monitorRef(bundle: string): Promise<ProcessRef | undefined> {
-  const pid = await readPid(join(bundle, "conmon-pidfile"));
+function monitorRef(bundle: string): ProcessRef | undefined {
+  const pid = readPid(join(bundle, "conmon-pidfile"));
   return pid === undefined ? undefined : processRef(pid);
 }
 
 /** Kills a monitor in the foreground or the background, and the runtime with it. */
 async function kill(monitor: Monitor, bundle: string): Promise<void> {
   killGroup(monitor.child);
-  const ref = await monitorRef(bundle);
+  const ref = monitorRef(bundle);
   if (ref === undefined || !isAlive(ref)) return;
   // Its session, which the runtime belongs to as well.
   for (const pid of [-ref.pid, ref.pid]) {
@@ -124,12 +124,8 @@ async function kill(monitor: Monitor, bundle: string): Promise<void> {
   await abortable(monitor.sync.closed, AbortSignal.timeout(KILLED_MS)).catch(() => {});
 }
 
-async function readPid(file: string): Promise<number | undefined> {
-  try {
-    const pid = Number.parseInt(await readFile(file, "utf8"), 10);
-    return pid > 0 ? pid : undefined;
-  } catch (error) {
-    log.debug(`no monitor pid: ${errorMessage(error)}`);
-    return undefined;
-  }
+function readPid(file: string): number | undefined {
+  if (!existsSync(file)) return undefined;
+  const pid = Number.parseInt(readFileSync(file, "utf8"), 10);
+  return pid > 0 ? pid : undefined;
 }

@@ -38,8 +38,6 @@ export class Container {
   readonly parts: ContainerParts;
   /** Serialises starting, settling an exit and removing. */
   readonly queue: Queue = new Queue();
-  /** Serialises the writing of its state file, which waits for nothing else. */
-  readonly saves: Queue = new Queue();
 
   spec: OciSpec;
   init: ProcessRef | undefined;

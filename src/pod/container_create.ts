@@ -1,4 +1,5 @@
-import { basename, dirname, join, normalize } from "@std/path";
+import { lstatSync, unlinkSync } from "node:fs";
+import { dirname, join, normalize } from "@std/path";
 import { CridError, errorMessage } from "../failure/mod.ts";
 import type { Image } from "../image/mod.ts";
 import {
@@ -18,7 +19,7 @@ import { monitorGone } from "./container_exit.ts";
 import { containerAnnotations, containerMetadataJson } from "./container_record.ts";
 import { handlerNamed, type PodContext, unwindOf } from "./context.ts";
 import { removeCgroup } from "./discard.ts";
-import { removeIfAny, writeFileAtomic } from "./files.ts";
+import { writeFileAtomic } from "./files.ts";
 import { linkLog } from "./log_links.ts";
 import { mountImageVolumes, releaseImageVolumes } from "./image_volumes.ts";
 import { monitorPlacer } from "./monitor_cgroup.ts";
@@ -148,11 +149,10 @@ export async function makeContainer(
 
   await step("container runtime creation", async () => {
     const spec = JSON.stringify(built.spec);
-    await Deno.mkdir(runDir, { recursive: true, mode: 0o700 });
     if (maps.mode === "pod") await makeAccessible(join(runDir, "config.json"));
-    await writeFileAtomic(join(runDir, "config.json"), spec);
-    await writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
-    await prepareLog(logPath);
+    writeFileAtomic(join(runDir, "config.json"), spec);
+    writeFileAtomic(join(store.containerDir(id), "config.json"), spec);
+    prepareLog(logPath);
     unwind.add("exit file", async () => {
       // The last thing that the monitor does is to write it.
       await processEnd(container.monitor);
@@ -185,7 +185,7 @@ export async function makeContainer(
       log.error(`after the end of the monitor of container ${id}: ${errorMessage(error)}`, { id });
     });
   });
-  await saveState(context, container);
+  saveState(context, container);
   refuseStopped(sandbox);
   // In the same turn as the check: a stop that begins now finds the container in its pod.
   sandbox.containers.add(container);
@@ -240,11 +240,9 @@ function containerLogPath(sandbox: Sandbox, id: string, config: ContainerConfig)
 }
 
 /** A dangling link where the log goes would make the monitor write elsewhere. */
-async function prepareLog(path: string): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  const info = await Deno.lstat(path).catch(() => undefined);
-  if (info?.isSymlink) await removeIfAny(path);
-  if (basename(path) === "") throw new CridError("invalid_argument", `log path ${path}: no file`);
+function prepareLog(path: string): void {
+  Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(path);
 }
 
 /** What every container of a pod shares: name resolution, host name, shared memory. */

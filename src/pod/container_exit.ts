@@ -31,7 +31,7 @@ export function settleExit(
 
 async function recordExit(context: PodContext, container: Container, exit: Exit): Promise<void> {
   const { id } = container;
-  const attempt = async (step: () => Promise<unknown>) => {
+  const attempt = async (step: () => unknown) => {
     try {
       await step();
       return true;

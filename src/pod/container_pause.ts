@@ -25,7 +25,7 @@ export function pauseContainer(context: PodContext, container: Container): Promi
     }
     await pauseInRuntime(containerHandler(context, container), container.id);
     container.paused = true;
-    await saveState(context, container);
+    saveState(context, container);
   });
 }
 
@@ -44,7 +44,7 @@ export function unpauseContainer(context: PodContext, container: Container): Pro
     }
     await resumeInRuntime(containerHandler(context, container), container.id);
     container.paused = false;
-    await saveState(context, container);
+    saveState(context, container);
   });
 }
 

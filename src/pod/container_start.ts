@@ -43,7 +43,7 @@ export function startContainer(context: PodContext, container: Container): Promi
       throw failure;
     }
     container.startedAt = startedAt;
-    await saveState(context, container);
+    saveState(context, container);
     context.emit("started", container.parts.sandbox, container);
     log.info(`Started container ${container.id}`, { id: container.id });
   });

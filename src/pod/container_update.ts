@@ -35,7 +35,7 @@ export function updateContainerResources(
     });
     changeSpecResources(container.spec, changed);
     const spec = JSON.stringify(container.spec);
-    await writeFileAtomic(join(context.store.containerDir(container.id), "config.json"), spec);
+    writeFileAtomic(join(context.store.containerDir(container.id), "config.json"), spec);
   });
 }
 

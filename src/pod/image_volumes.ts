@@ -54,7 +54,7 @@ export async function mountImageVolumes(
       ? await context.store.mountImage(image.id, context.options.selinux?.policy.readOnlyFile)
       : await context.images.artifactDirectory(image.id);
     if (image.artifactType !== undefined) await labelShared(context, root);
-    await remember(context, containerId, image.id);
+    remember(context, containerId, image.id);
     imageIds.set(mount.containerPath, image.id);
     // Other pods use them, too: they are not labelled for one.
     const hostPath = pathInImage(root, subPath, reference);
@@ -85,10 +85,10 @@ export function restoreImageVolumes(context: PodContext, containerId: string): v
   if (text !== undefined) context.imageVolumes.set(containerId, JSON.parse(text));
 }
 
-async function remember(context: PodContext, containerId: string, imageId: string): Promise<void> {
+function remember(context: PodContext, containerId: string, imageId: string): void {
   const ids = [...context.imageVolumes.get(containerId) ?? [], imageId];
   context.imageVolumes.set(containerId, ids);
-  await writeFileAtomic(recordOf(context, containerId), JSON.stringify(ids));
+  writeFileAtomic(recordOf(context, containerId), JSON.stringify(ids));
 }
 
 /** Ids of images, one for each mount. As the mounts it is gone after a reboot. */

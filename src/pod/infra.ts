@@ -50,8 +50,8 @@ export async function startInfra(
   }
   const { spec } = await buildSpec(input, context.specDefaults, handler);
   const text = JSON.stringify(spec);
-  await writeFileAtomic(join(bundle, "config.json"), text);
-  await writeFileAtomic(join(store.containerDir(id), "config.json"), text);
+  writeFileAtomic(join(bundle, "config.json"), text);
+  writeFileAtomic(join(store.containerDir(id), "config.json"), text);
   const created = await createContainer({
     id,
     name: infraName(config.metadata),
@@ -74,7 +74,7 @@ export async function startInfra(
   sandbox.infraMonitor = created.monitor;
   await startContainer(handler, id);
   const state = infraStateJson(id, created.init, created.monitor);
-  await writeFileAtomic(join(store.containerDir(id), "state.json"), state);
+  writeFileAtomic(join(store.containerDir(id), "state.json"), state);
 }
 
 /** Ends the infra process, if there is one, and unmounts its root file system; idempotent. */

@@ -164,5 +164,5 @@ async function noticeStart(context: PodContext, container: Container): Promise<v
   const state = await containerState(handler, container.id);
   if (state?.status !== "running") return;
   container.startedAt = now();
-  await saveState(context, container);
+  saveState(context, container);
 }

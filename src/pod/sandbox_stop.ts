@@ -42,7 +42,7 @@ async function tearDown(context: PodContext, sandbox: Sandbox): Promise<void> {
   unmountLogs(sandbox.parts);
   await unpinNamespaces(options.namespacesDir, namespaceFile(id));
   if (sandbox.parts.config.security.namespaces.ipc !== "node") unmountShm(sandbox.parts.shmPath);
-  await leaveMark(context, id, STOPPED_MARK);
+  leaveMark(context, id, STOPPED_MARK);
   log.info(`Stopped pod sandbox: ${id}`, { id });
   announceStop(context, sandbox);
 }
@@ -72,7 +72,7 @@ async function takeNetworkDown(context: PodContext, sandbox: Sandbox): Promise<v
     );
   }
   sandbox.networkStopped = true;
-  await leaveMark(context, sandbox.id, NETWORK_STOPPED_MARK);
+  leaveMark(context, sandbox.id, NETWORK_STOPPED_MARK);
 }
 
 /** Removes a sandbox and all its containers, stopping what still runs; idempotent. */
@@ -98,9 +98,9 @@ export async function removeSandbox(context: PodContext, sandbox: Sandbox): Prom
  * For a restart. A pod has stopped even where that cannot be written down: the disk is full, or somebody
  * else has removed its storage.
  */
-async function leaveMark({ store }: PodContext, id: string, name: string): Promise<void> {
+function leaveMark({ store }: PodContext, id: string, name: string): void {
   try {
-    await writeFileAtomic(join(store.containerDir(id), name), "");
+    writeFileAtomic(join(store.containerDir(id), name), "");
   } catch (error) {
     log.warn(`mark pod sandbox ${id} as ${name}: ${errorMessage(error)}`, { id });
   }

@@ -20,6 +20,6 @@ export function updateSandboxResources(
     if (text === undefined) return;
     const spec = JSON.parse(text) as OciSpec;
     annotateResources(spec.annotations, update);
-    await writeFileAtomic(path, JSON.stringify(spec));
+    writeFileAtomic(path, JSON.stringify(spec));
   });
 }

@@ -1,4 +1,3 @@
-import * as fs from "node:fs";
 import { CridError, errorMessage } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
 import { hasIdMaps } from "./id_maps.ts";
@@ -61,8 +60,8 @@ export class Containers {
       layers.own.put(layerOf(container, layer, parent), "volatile");
       await layers.own.save();
       const record = newRecord(container, layer);
-      fs.mkdirSync(this.directory(container.id), { recursive: true, mode: 0o700 });
-      fs.mkdirSync(this.runDirectory(container.id), { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(this.directory(container.id), { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(this.runDirectory(container.id), { recursive: true, mode: 0o700 });
       containers.put(record, "volatile");
       await containers.save();
       return containerRecord(record);

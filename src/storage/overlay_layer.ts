@@ -55,9 +55,9 @@ export function makeLayerDirectory(
   parent: ParentLayer | undefined,
   maps: IdMaps = { uids: [], gids: [] },
 ): string {
-  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
   const root = parent?.root ?? { mode: BASE_MODE, uid: 0, gid: 0 };
-  fs.mkdirSync(`${directory}/diff`, { recursive: true });
+  Deno.mkdirSync(`${directory}/diff`, { recursive: true });
   fs.chownSync(`${directory}/diff`, mappedId(maps.uids, root.uid), mappedId(maps.gids, root.gid));
   fs.chmodSync(`${directory}/diff`, root.mode);
   fs.mkdirSync(`${directory}/work`, { mode: 0o700 });

@@ -74,8 +74,9 @@ export function mountOverlay(layer: MountedLayer, how: OverlayMount): string {
   const { directory } = layer;
   const target = `${directory}/merged`;
   // Made by the kernel as a guard against mounting twice; it outlives a volatile mount on purpose.
-  fs.rmSync(`${directory}/work/work/incompat/volatile`, { force: true, recursive: true });
-  fs.mkdirSync(target, { recursive: true, mode: 0o700 });
+  const guard = `${directory}/work/work/incompat/volatile`;
+  if (fs.existsSync(guard)) fs.rmSync(guard, { recursive: true });
+  Deno.mkdirSync(target, { recursive: true, mode: 0o700 });
   try {
     if (how.mapped === undefined) mountWith(overlayArguments(layer, how), target);
     else mountMapped(layer, how, how.mapped);

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chown, cp, lstat, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join, normalize } from "@std/path";
 import { errorMessage } from "../../failure/mod.ts";
@@ -15,8 +16,11 @@ export async function secretsStage({ input, defaults, spec }: SpecDraft): Promis
   if (input.role === "infra") return;
   const files = defaults.defaultMountsFile === "" ? MOUNTS_FILES : [defaults.defaultMountsFile];
   for (const file of files) {
-    const text = await readFile(file, "utf8").catch(() => undefined);
-    if (text === undefined) continue;
+    if (!existsSync(file)) continue;
+    const text = await readFile(file, "utf8").catch((error) => {
+      log.warn(`the default mounts in ${file} are skipped: ${errorMessage(error)}`);
+      return "";
+    });
     for (const line of parseMountsFile(text)) {
       const mount = await copied(line, input, file);
       if (mount !== undefined) spec.mounts.push({ ...mount, options: [...mount.options] });
