@@ -52,14 +52,18 @@ export async function uml(
   };
 }
 
-/** Its own libraries, in a root that has the files that it works with where they are. */
+/**
+ * Its own libraries, in a root that has the files that it works with where they are. A kernel that
+ * went down is started anew; it can only end itself where it is not the first process.
+ */
 const ENTER = `
 for place in /proc /dev "$FILES" "$WORK"; do
     mkdir -p "$ROOT$place"
     mount --rbind "$place" "$ROOT$place"
 done
 exec 2>"$CONSOLE"
-LD_PRELOAD=$REGISTERS exec chroot "$ROOT" "$@"
+export LD_PRELOAD="$REGISTERS"
+until chroot "$ROOT" "$@"; do :; done
 `;
 
 /** Compiled once. */
