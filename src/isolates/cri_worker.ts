@@ -29,7 +29,7 @@ self.onmessage = ({ data }: MessageEvent<ToCri>) => {
       isolates.started(data.id, data.port);
       break;
     case "gone":
-      void isolates.gone(data.id);
+      isolates.gone(data.id);
       break;
     case "reload":
       void reload(data.config);

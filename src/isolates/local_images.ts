@@ -88,7 +88,7 @@ function startedHere(config: Config, version: string, archives: readonly string[
     worker.onerror = (event) => {
       event.preventDefault();
       workers.delete(id);
-      void pull.gone(id);
+      pull.gone(id);
     };
     const { port1, port2 } = new MessageChannel();
     const log = logForWorker();

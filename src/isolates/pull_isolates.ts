@@ -22,14 +22,13 @@ export function registryReads(config: Pick<Config, "image" | "options">): string
   return registryReadPaths(registryOptions(config, "")).join("\n");
 }
 
-/** A running isolate of a pull. */
-interface Started<Peer> {
+/** An isolate of a pull, from the moment that it was asked for. */
+interface Isolate<Peer> {
   readonly id: number;
-  readonly peer: Peer & Disposable;
+  readonly peer: Promise<Peer & Disposable>;
 }
 
-interface RegistryIsolate {
-  readonly started: Promise<Started<RegistryPeer & PushPeer>>;
+interface RegistryIsolate extends Isolate<RegistryPeer & PushPeer> {
   readonly reads: string;
   /** Images that it is busy with. */
   sessions: number;
@@ -50,7 +49,7 @@ export class SupervisedPullIsolates implements PullIsolates {
   #reads: () => string = () => "";
 
   #unpackers = 0;
-  readonly #idleUnpackers: Started<UnpackPeer>[] = [];
+  readonly #idleUnpackers: Isolate<UnpackPeer>[] = [];
   readonly #waiting: (() => void)[] = [];
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -86,41 +85,32 @@ export class SupervisedPullIsolates implements PullIsolates {
   }
 
   /** One has died; whoever waits for it learns so from its port. */
-  async gone(id: number): Promise<void> {
-    const registry = this.#registry;
-    const started = await registry?.started.catch(() => undefined);
-    if (started?.id === id && this.#registry === registry) this.#registry = undefined;
+  gone(id: number): void {
+    if (this.#registry?.id === id) this.#registry = undefined;
     const at = this.#idleUnpackers.findIndex((unpacker) => unpacker.id === id);
-    if (at >= 0) this.#idleUnpackers.splice(at, 1);
-    if (at >= 0) this.#unpackers--;
+    if (at < 0) return;
+    this.#idleUnpackers.splice(at, 1);
+    this.#unpackers--;
   }
 
   async registry(): Promise<RegistryPeer> {
     const isolate = this.#registryIsolate();
-    const { peer } = await isolate.started;
-    const ended = () => this.#ended(isolate);
+    const peer = await isolate.peer;
     return {
       resolve: async (request, signal) => {
-        isolate.sessions++;
-        try {
-          return await peer.resolve(request, signal);
-        } catch (error) {
-          ended();
-          throw error;
-        }
+        // Most often there is something to unpack; its isolate starts while that is looked for.
+        if (this.#unpackers === 0) this.#idleUnpackers.push(this.#startUnpacker());
+        return await this.#begin(isolate, () => peer.resolve(request, signal));
       },
       fetchBlob: (request, signal, onBytes) => peer.fetchBlob(request, signal, onBytes),
       archiveImages: async (source, signal) => {
-        isolate.sessions++;
-        try {
-          return await peer.archiveImages(source, signal);
-        } finally {
-          ended();
-        }
+        const images = await this.#begin(isolate, () => peer.archiveImages(source, signal));
+        this.#end(isolate);
+        return images;
       },
       close: (session) => {
         peer.close(session);
-        ended();
+        this.#end(isolate);
       },
     };
   }
@@ -128,23 +118,15 @@ export class SupervisedPullIsolates implements PullIsolates {
   /** The isolate that talks to registries, for pushing. */
   async push(): Promise<PushPeer> {
     const isolate = this.#registryIsolate();
-    const { peer } = await isolate.started;
+    const peer = await isolate.peer;
     return {
-      openPush: async (request, signal) => {
-        isolate.sessions++;
-        try {
-          return await peer.openPush(request, signal);
-        } catch (error) {
-          this.#ended(isolate);
-          throw error;
-        }
-      },
+      openPush: (request, signal) => this.#begin(isolate, () => peer.openPush(request, signal)),
       hasBlob: (request, signal) => peer.hasBlob(request, signal),
       putBlob: (request, signal) => peer.putBlob(request, signal),
       putManifest: (request, signal) => peer.putManifest(request, signal),
       closePush: (session) => {
         peer.closePush(session);
-        this.#ended(isolate);
+        this.#end(isolate);
       },
     };
   }
@@ -158,16 +140,8 @@ export class SupervisedPullIsolates implements PullIsolates {
     while (this.#idleUnpackers.length === 0 && this.#unpackers >= this.#maxUnpackers) {
       await abortable(new Promise<void>((resolve) => this.#waiting.push(resolve)), signal);
     }
-    let started = this.#idleUnpackers.pop();
-    if (started === undefined) {
-      this.#unpackers++;
-      started = await this.#start("unpack", connectUnpacker).catch((error) => {
-        this.#unpackers--;
-        this.#wakeAll();
-        throw error;
-      });
-    }
-    const { id, peer } = started;
+    const isolate = this.#idleUnpackers.pop() ?? this.#startUnpacker();
+    const peer = await isolate.peer;
     let failed = false;
     return {
       unpack: async (request, callSignal) => {
@@ -179,8 +153,20 @@ export class SupervisedPullIsolates implements PullIsolates {
         }
       },
       // A worker that has met a hostile layer is not trusted with the next one.
-      [Symbol.dispose]: () => this.#give({ id, peer }, failed),
+      [Symbol.dispose]: () => this.#give(isolate, failed),
     };
+  }
+
+  #startUnpacker(): Isolate<UnpackPeer> {
+    this.#unpackers++;
+    const isolate = this.#start("unpack", connectUnpacker);
+    isolate.peer.catch(() => {
+      const at = this.#idleUnpackers.indexOf(isolate);
+      if (at >= 0) this.#idleUnpackers.splice(at, 1);
+      this.#unpackers--;
+      this.#wakeAll();
+    });
+    return isolate;
   }
 
   #registryIsolate(): RegistryIsolate {
@@ -190,16 +176,31 @@ export class SupervisedPullIsolates implements PullIsolates {
     if (current?.reads === reads) return current;
     this.#registry = undefined;
     if (current !== undefined) this.#retire(current);
-    const started = this.#start("pull", connectRegistry);
-    const isolate: RegistryIsolate = { started, reads, sessions: 0 };
-    started.catch(() => {
+    const isolate: RegistryIsolate = {
+      ...this.#start("pull", connectRegistry),
+      reads,
+      sessions: 0,
+    };
+    isolate.peer.catch(() => {
       if (this.#registry === isolate) this.#registry = undefined;
     });
     this.#registry = isolate;
     return isolate;
   }
 
-  #ended(isolate: RegistryIsolate): void {
+  /** Begins a session with work that fails or makes one. */
+  async #begin<T>(isolate: RegistryIsolate, work: () => Promise<T>): Promise<T> {
+    clearTimeout(this.#idleTimer);
+    isolate.sessions++;
+    try {
+      return await work();
+    } catch (error) {
+      this.#end(isolate);
+      throw error;
+    }
+  }
+
+  #end(isolate: RegistryIsolate): void {
     isolate.sessions--;
     if (isolate !== this.#registry) this.#retire(isolate);
     this.#stopWhenIdle();
@@ -208,20 +209,15 @@ export class SupervisedPullIsolates implements PullIsolates {
   /** One that was replaced ends after its last image; somebody may be about to ask it for another. */
   #retire(isolate: RegistryIsolate): void {
     setTimeout(() => {
-      if (isolate.sessions === 0) void this.#stopRegistry(isolate);
+      if (isolate.sessions === 0) void this.#stop(isolate);
     }, IDLE_MS);
   }
 
-  async #stopRegistry({ started }: RegistryIsolate): Promise<void> {
-    const isolate = await started.catch(() => undefined);
-    if (isolate !== undefined) this.#stop(isolate);
-  }
-
-  #give(started: Started<UnpackPeer>, failed: boolean): void {
+  #give(isolate: Isolate<UnpackPeer>, failed: boolean): void {
     if (failed) {
       this.#unpackers--;
-      this.#stop(started);
-    } else this.#idleUnpackers.push(started);
+      void this.#stop(isolate);
+    } else this.#idleUnpackers.push(isolate);
     this.#wakeAll();
     this.#stopWhenIdle();
   }
@@ -234,32 +230,34 @@ export class SupervisedPullIsolates implements PullIsolates {
   #stopWhenIdle(): void {
     clearTimeout(this.#idleTimer);
     if ((this.#registry?.sessions ?? 0) > 0 || this.#idleUnpackers.length < this.#unpackers) return;
-    this.#idleTimer = setTimeout(() => void this.#stopAll(), IDLE_MS);
+    this.#idleTimer = setTimeout(() => this.#stopAll(), IDLE_MS);
   }
 
-  async #stopAll(): Promise<void> {
+  #stopAll(): void {
     for (const unpacker of this.#idleUnpackers.splice(0)) {
       this.#unpackers--;
-      this.#stop(unpacker);
+      void this.#stop(unpacker);
     }
-    const registry = this.#registry;
+    if (this.#registry !== undefined) void this.#stop(this.#registry);
     this.#registry = undefined;
-    if (registry !== undefined) await this.#stopRegistry(registry);
   }
 
-  #stop({ id, peer }: Started<unknown>): void {
-    peer[Symbol.dispose]();
+  /** One that did not start has nothing to stop. */
+  async #stop({ id, peer }: Isolate<unknown>): Promise<void> {
+    const started = await peer.catch(() => undefined);
+    if (started === undefined) return;
+    started[Symbol.dispose]();
     this.#tell({ kind: "release", id });
   }
 
-  async #start<Peer>(
+  #start<Peer>(
     role: PullRole,
     connect: (port: MessagePort) => Promise<Peer & Disposable>,
-  ): Promise<Started<Peer>> {
+  ): Isolate<Peer> {
     const id = this.#nextId++;
     const starting = Promise.withResolvers<MessagePort>();
     this.#starting.set(id, starting);
     this.#tell({ kind: "need", id, role });
-    return { id, peer: await connect(await starting.promise) };
+    return { id, peer: starting.promise.then(connect) };
   }
 }

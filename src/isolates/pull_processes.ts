@@ -116,7 +116,7 @@ class PullPlace implements AsyncDisposable {
         await cgroups.place(cgroup, pid);
         log.debug("pulling in a cgroup of its own", { cgroup, pid });
       },
-      onGone: (id) => void this.isolates.gone(id),
+      onGone: (id) => this.isolates.gone(id),
       onEnd: (pid) => this.#over(pid),
     });
     this.#process = process;
@@ -128,7 +128,7 @@ class PullPlace implements AsyncDisposable {
     void removeCgroup(this.#options.cgroups, this.#setting, this.#parent, pid);
     if (this.#process?.pid !== pid) return;
     this.#process = this.#starting = undefined;
-    for (const id of this.#ids) void this.isolates.gone(id);
+    for (const id of this.#ids) this.isolates.gone(id);
     this.#ids.clear();
   }
 
