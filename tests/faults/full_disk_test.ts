@@ -32,6 +32,10 @@ const WRITES: readonly (readonly [call: CallName, place: Place, resource: Resour
   ["createContainer", "logs", "files"],
   ["startContainer", "storageRoot", "bytes"],
   ["startContainer", "storageRoot", "files"],
+  ["execSync", "runRoot", "bytes"],
+  ["execSync", "runRoot", "files"],
+  ["updateContainerResources", "storageRoot", "bytes"],
+  ["updateContainerResources", "storageRoot", "files"],
 ];
 
 /** What the kernel says, or a program that crid has asked to write. */

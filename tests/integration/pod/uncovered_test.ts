@@ -10,6 +10,7 @@ import { join } from "@std/path";
 import { NamespaceMode, Signal } from "../../../src/gen/runtime/v1/api.ts";
 import {
   containerConfig,
+  createContainer,
   type Crid,
   execShell,
   exited,
@@ -72,6 +73,46 @@ describe("a node asked for what critest does not ask", () => {
       runtime.podSandboxStats({ podSandboxId: "f".repeat(64) }),
       (error) => isServiceError(error) && error.code === 5,
     );
+  });
+
+  it("takes the beginning of an id for the id, in every call", async () => {
+    const { runtime } = crid.client;
+    const config = podConfig(crid);
+    const pod = await runPod(crid, config);
+    const podSandboxId = pod.slice(0, 13);
+    const container = await createContainer(crid, podSandboxId, config, containerConfig());
+    const containerId = container.slice(0, 13);
+    await runtime.startContainer({ containerId });
+    assert.equal((await execShell(crid, containerId, "echo here")).stdout, "here\n");
+    await runtime.reopenContainerLog({ containerId });
+    await runtime.updateContainerResources({ containerId, linux: { cpuShares: 512n } });
+    await runtime.updatePodSandboxResources({ podSandboxId, resources: { cpuShares: 512n } });
+    await runtime.exec({ containerId, cmd: ["true"], stdout: true });
+    await runtime.attach({ containerId, stdout: true });
+    await runtime.portForward({ podSandboxId, port: [80] });
+    const answers = [
+      (await runtime.containerStatus({ containerId })).status?.id,
+      (await runtime.containerStats({ containerId })).stats?.attributes?.id,
+      (await runtime.listContainers({ filter: { id: containerId } })).containers[0]?.id,
+      (await runtime.listContainers({ filter: { podSandboxId } })).containers[0]?.id,
+      (await runtime.listContainerStats({ filter: { id: containerId, podSandboxId } }))
+        .stats[0]?.attributes?.id,
+    ];
+    assert.deepEqual(answers, answers.map(() => container));
+    const pods = [
+      (await runtime.podSandboxStatus({ podSandboxId })).status?.id,
+      (await runtime.podSandboxStats({ podSandboxId })).stats?.attributes?.id,
+      (await runtime.listPodSandbox({ filter: { id: podSandboxId } })).items[0]?.id,
+      (await runtime.listPodSandboxStats({ filter: { id: podSandboxId } })).stats[0]?.attributes
+        ?.id,
+    ];
+    assert.deepEqual(pods, pods.map(() => pod));
+    await runtime.stopContainer({ containerId, timeout: 0n });
+    await runtime.removeContainer({ containerId });
+    assert.deepEqual((await runtime.listContainers()).containers, []);
+    await runtime.stopPodSandbox({ podSandboxId });
+    await runtime.removePodSandbox({ podSandboxId });
+    assert.deepEqual((await runtime.listPodSandbox()).items, []);
   });
 
   it("tells what its images take, where, and more after a pull", async () => {
