@@ -3,6 +3,7 @@ import type { Transform } from "node:stream";
 import { CridError, errorMessage } from "../../failure/mod.ts";
 import type { Compression } from "../types.ts";
 import { badArchive } from "./tar_header.ts";
+import { zstdFrames } from "./zstd_frames.ts";
 
 const CHUNK = 256 * 1024;
 
@@ -44,7 +45,7 @@ export function decompress(
       return through(source, createGunzip({ chunkSize: CHUNK }), "gzip");
     case "zstd":
       return through(
-        source,
+        zstdFrames(source),
         createZstdDecompress({
           chunkSize: CHUNK,
           // 128 MiB of window, as zstd's own program allows; a hostile header may ask for more.

@@ -111,13 +111,16 @@ describe("unpacking a layer", () => {
     });
   }
 
-  it("reads plain, gzip of several members, and zstd, whatever the sizes of the pieces", async () => {
+  it("reads plain, gzip of several members, and zstd of several frames, whatever the sizes of the pieces", async () => {
     const tar = tarOf(entry("f", "x".repeat(3000)), entry("d/", ""), entry("d/g", "y"));
     const half = tar.length >> 1;
     const blobs = {
       none: tar,
       gzip: Buffer.concat([gzipSync(tar.subarray(0, half)), gzipSync(tar.subarray(half))]),
-      zstd: zstdCompressSync(tar),
+      zstd: Buffer.concat([
+        zstdCompressSync(tar.subarray(0, half)),
+        zstdCompressSync(tar.subarray(half)),
+      ]),
     };
     for (const [compression, blob] of Object.entries(blobs)) {
       for (const piece of [1, 511, 100_000]) {
