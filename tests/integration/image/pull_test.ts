@@ -18,6 +18,7 @@ describe("images pulled from a real registry", () => {
         ...["whiteouts", "many-layers", "file-kinds", "implicit-parents", "artifact", "hello"],
       ].map((name) => `crid/${name}`),
     );
+    await pushChunked(registry, "crid/plain", "crid/zstd-chunked");
   });
   after(() => registry[Symbol.asyncDispose]());
 
@@ -28,6 +29,7 @@ describe("images pulled from a real registry", () => {
     const name of [
       "oci",
       "zstd",
+      "zstd-chunked",
       "plain",
       "docker-zstd",
       "multi-arch",
@@ -43,11 +45,8 @@ describe("images pulled from a real registry", () => {
       await using there = await node();
       const reference = `${named(name)}:latest`;
       const id = await here.pull(reference);
-      const copied = await run("skopeo", [
-        ...["copy", "--src-tls-verify=false", `docker://${reference}`],
-        `containers-storage:[overlay@${there.root}/graph+${there.root}/run]${reference}`,
-      ], { timeoutMs: 60_000 });
-      assert.equal(copied.code, 0, String(copied.stderr));
+      const store = `containers-storage:[overlay@${there.root}/graph+${there.root}/run]`;
+      await skopeo("copy", "--src-tls-verify=false", `docker://${reference}`, store + reference);
       const shown =
         "{{.ID}} {{.Digest}} {{.RepoTags}} {{.RepoDigests}} {{.Size}} {{.RootFS.Layers}}";
       const theirs = await there.podman("image", "inspect", "--format", shown, reference);
@@ -238,3 +237,26 @@ describe("images pulled from a real registry", () => {
     assert.equal(listed, "lower\nupper\nmiddle\nnew\n2");
   });
 });
+
+/** Pushes an image again, its layers as zstd:chunked: many frames, and some without data at the end. */
+async function pushChunked({ host }: Registry, from: string, to: string): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "crid-chunked-" });
+  try {
+    const layout = `oci:${directory}:chunked`;
+    const format = ["--dest-compress-format", "zstd:chunked"];
+    await skopeo("copy", ...format, "--src-tls-verify=false", `docker://${host}/${from}`, layout);
+    await skopeo("copy", "--dest-tls-verify=false", layout, `docker://${host}/${to}:latest`);
+    const pushed = `docker://${host}/${to}`;
+    const manifest = await skopeo("inspect", "--raw", "--tls-verify=false", pushed);
+    assert.match(manifest, /zstd-chunked\.manifest-position/);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function skopeo(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run("skopeo", args, { timeoutMs: 60_000 });
+  const text = new TextDecoder();
+  assert.equal(code, 0, text.decode(stderr as Uint8Array));
+  return text.decode(stdout as Uint8Array);
+}
