@@ -161,6 +161,25 @@ describe("a registry that lies or breaks", () => {
     );
   });
 
+  it("makes no progress for as long as pull_progress_timeout allows", async () => {
+    let tries = 0;
+    const silent = layerFrom((_, response) => {
+      tries++;
+      response.writeHead(200, { "content-length": "1000" });
+      response.flushHeaders();
+    });
+    await using registry = await serve(silent);
+    const retry = { progressMs: 150, stallMs: 60_000, delayMs: 1, attempts: 1_000 };
+    await using peer = await client(registry.host, { options: { retry } });
+    const image = await peer.resolve(`${registry.host}/app`);
+    await assert.rejects(
+      () => peer.fetch(image),
+      (error) =>
+        isCode(error, "deadline_exceeded") && /up to 0\.15 s for pull progress/.test(error.message),
+    );
+    assert.ok(tries < 3, `${tries} tries`);
+  });
+
   it("never answers at all", async () => {
     await using registry = await serve(() => {});
     await using peer = await client(registry.host, { options: { retry: { answerMs: 200 } } });
