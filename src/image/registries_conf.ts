@@ -150,8 +150,26 @@ function parseFile(file: string, text: string) {
       : strings(root["credential-helpers"], () => bad("credential-helpers is no list of texts")),
     registries: version1
       ? version1Registries(version1, file)
-      : entries.map((entry) => parseEntry(entry, file, bad)),
+      : withoutConflicts(entries.map((entry) => parseEntry(entry, file, bad)), bad),
   };
+}
+
+/** Several prefixes may lead to one place, but what is said of the place must be the same. */
+function withoutConflicts(
+  entries: readonly RegistryEntry[],
+  bad: (why: string) => CridError,
+): readonly RegistryEntry[] {
+  const known = new Map<string, RegistryEntry>();
+  for (const entry of entries) {
+    const { location } = entry;
+    const other = known.get(location) ?? entry;
+    for (const key of ["insecure", "blocked"] as const) {
+      if (other[key] === entry[key]) continue;
+      throw bad(`registry ${quote(location)} is there several times, and ${key} differs`);
+    }
+    if (location !== "") known.set(location, entry);
+  }
+  return entries;
 }
 
 function parseEntry(entry: Table, file: string, bad: (why: string) => CridError): RegistryEntry {

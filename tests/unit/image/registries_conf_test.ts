@@ -215,6 +215,14 @@ describe("registries.conf", () => {
         "an unknown pull-from-mirror",
         `[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = "m"\npull-from-mirror = "x"`,
       ],
+      [
+        "one place with and without TLS",
+        `[[registry]]\nlocation = "a.b"\n[[registry]]\nprefix = "c"\nlocation = "a.b"\ninsecure = true`,
+      ],
+      [
+        "one place blocked and not",
+        `[[registry]]\nlocation = "a.b"\n[[registry]]\nlocation = "a.b"\nblocked = true`,
+      ],
       ["both versions", `unqualified-search-registries = []\n[registries.search]\nregistries = []`],
     ] as const
   ) {
