@@ -116,7 +116,7 @@ export class LayerPuller {
     return chain;
   }
 
-  /** Joins another pull that makes this layer; should that one fail, it is made here. */
+  /** Joins pulls that make this layer; should all of them fail, it is made here. */
   async #layer(
     link: ChainLink,
     parent: Promise<void>,
@@ -124,9 +124,12 @@ export class LayerPuller {
     report: Report,
   ): Promise<void> {
     const { signal } = source;
-    const joined = await this.#shared.join(link.id, signal)?.then(() => true, () => false);
-    signal.throwIfAborted();
-    if (joined) return;
+    for (;;) {
+      const running = this.#shared.join(link.id, signal);
+      if (running === undefined) break;
+      if (await running.then(() => true, () => false)) return;
+      signal.throwIfAborted();
+    }
     const make = (signal: AbortSignal) => this.#make(link, parent, { ...source, signal }, report);
     await this.#shared.run(link.id, make, signal);
   }

@@ -1,12 +1,10 @@
 import { dirname } from "@std/path";
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { readFile } from "node:fs/promises";
 import { CridError } from "../failure/mod.ts";
 import { isErrno } from "../linux/mod.ts";
 import {
   bigDataSize,
-  dictionary,
   findImage,
   type ImageIndex,
   imageRecord,
@@ -25,6 +23,7 @@ import {
   strings,
   text,
 } from "./layers.ts";
+import { mergeImage, nameMembers } from "./merge_image.ts";
 import { unmountLayer } from "./mounts.ts";
 import { bigDataFileName, type StorePaths } from "./paths.ts";
 import type { OpenTable } from "./record_table.ts";
@@ -259,38 +258,4 @@ function takeNames(images: OpenImages, owner: string, names: readonly string[]):
       if (kept.length < strings(record["names"]).length) table.put({ ...record, names: kept });
     }
   }
-}
-
-function nameMembers(
-  names: readonly string[],
-  history: readonly string[],
-): { names?: readonly string[]; "names-history": readonly string[] } {
-  return { names: [...new Set(names)], "names-history": [...new Set([...names, ...history])] };
-}
-
-function mergeImage(known: JsonRecord | undefined, image: NewImage): JsonRecord {
-  const keys = new Set(strings(known?.["big-data-names"]));
-  const sizes = { ...dictionary(known?.["big-data-sizes"]) };
-  const digests = { ...dictionary(known?.["big-data-digests"]) };
-  for (const [key, data] of image.bigData) {
-    keys.add(key);
-    sizes[key] = data.length;
-    digests[key] = `sha256:${createHash("sha256").update(data).digest("hex")}`;
-  }
-  const created = known?.["created"] ?? image.created?.toISOString() ?? new Date().toISOString();
-  return {
-    ...known,
-    id: image.id,
-    digest: image.digest,
-    ...nameMembers(
-      [...image.names, ...strings(known?.["names"])],
-      strings(known?.["names-history"]),
-    ),
-    ...(image.layer === undefined ? {} : { layer: image.layer }),
-    metadata: image.metadata,
-    "big-data-names": [...keys],
-    "big-data-sizes": sizes,
-    "big-data-digests": digests,
-    created,
-  };
 }

@@ -82,6 +82,21 @@ describe("a store", () => {
     assert.equal((await fixture.store.image(NAME))?.id, second.image.id);
   });
 
+  it("keeps the signatures of an image, and their lengths, when it is stored again without", async () => {
+    const { image, manifestDigest } = await putImage(fixture.store, NAME, [BASE]);
+    const key = `signature-${manifestDigest.slice("sha256:".length)}`;
+    await fixture.store.createImage({
+      ...image,
+      digest: manifestDigest,
+      bigData: new Map([[key, new Uint8Array(7)]]),
+      metadata: JSON.stringify({ "signatures-sizes": { [manifestDigest]: [3, 4] } }),
+    });
+    await putImage(fixture.store, NAME, [BASE]);
+    assert.equal((await fixture.store.imageData(image.id, key)).length, 7);
+    const [{ metadata }] = fixture.json("overlay-images", "images.json");
+    assert.deepEqual(JSON.parse(metadata), { "signatures-sizes": { [manifestDigest]: [3, 4] } });
+  });
+
   it("refuses a layer whose content is not what the config says, and leaves nothing of it", async () => {
     await assert.rejects(
       putLayer(fixture.store, undefined, sha256(TOP), gzipSync(BASE)),

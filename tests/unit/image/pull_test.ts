@@ -316,23 +316,26 @@ describe("a pull", () => {
     world.assertQuiet();
   });
 
-  it("makes a shared layer itself when the pull that began it fails", async () => {
+  it("makes a shared layer itself when the pulls before it fail to", async () => {
     const world = new World();
     const held = gate();
-    let times = 0;
+    const places = ["first", "second"];
     world.onFetch = async (content, signal) => {
-      if (content !== "base" || ++times > 1) return;
+      const place = content === "base" ? places.shift() : undefined;
+      if (place === undefined) return;
       await held.wait(signal);
-      throw new CridError("unavailable", "the first registry broke");
+      throw new CridError("unavailable", `the ${place} registry broke`);
     };
     const first = world.pull("h.io/one:base_x");
     first.catch(() => {});
     await held.reached;
-    const second = world.pull("h.io/two:base_y");
+    const others = [world.pull("h.io/two:base_y"), world.pull("h.io/three:base_z")];
+    for (const other of others) other.catch(() => {});
     await new Promise((resolve) => setTimeout(resolve, 20));
     held.open();
     await assert.rejects(first, /pull h\.io\/one:base_x: the first registry broke/);
-    await second;
+    await assert.rejects(others[0]!, /pull h\.io\/two:base_y: the second registry broke/);
+    await others[1];
     world.assertQuiet();
   });
 
