@@ -92,9 +92,7 @@ async function measure(
 async function bench(): Promise<void> {
   await using registry = await startRegistry();
   await pushTestImages(registry.url, BENCH_IMAGES.map(({ repository }) => repository));
-  // As much as a node logs.
-  const args = ["--log-level", "info"];
-  await using crid = await startCrid({ registry: registry.host, args });
+  await using crid = await startCrid({ registry: registry.host, logLevel: "info" });
   const started = residentMemory(crid.pid);
   const small = await measure(crid, SMALL, Number(values.small), "5.6 MB, 3 layers", 90);
   forgetPeak(crid.pid);

@@ -70,7 +70,7 @@ async function restart(crid: Crid): Promise<number> {
 async function bench(): Promise<void> {
   await using registry = await startRegistry();
   await pushTestImages(registry.url, ["e2e-test-images/busybox"]);
-  await using crid = await startCrid({ registry: registry.host, runtime });
+  await using crid = await startCrid({ registry: registry.host, runtime, logLevel: "info" });
   await crid.client.image.pullImage({ image: { image: BUSYBOX } });
 
   const ids = await samples(pods, parallel, () => podWith(crid, containers));

@@ -133,7 +133,7 @@ async function list(crid: Crid): Promise<void> {
 }
 
 async function bench(): Promise<void> {
-  await using crid = await startCrid({ args: ["--log-level", "info"] });
+  await using crid = await startCrid({ logLevel: "info" });
   await crid.stop();
   const empty = await samples(rounds, 1, async () => {
     const elapsed = await time(() => crid.start());

@@ -63,7 +63,7 @@ async function makeBed(): Promise<Bed> {
   const registry = stack.use(await startRegistry());
   await pushTestImages(registry.url, ["e2e-test-images/busybox"]);
   const crid = stack.use(
-    await startCrid({ registry: registry.host, runtime, args: ["--log-level", "info"] }),
+    await startCrid({ registry: registry.host, runtime, logLevel: "info" }),
   );
   await crid.client.image.pullImage({ image: { image: BUSYBOX } });
   const pod = podConfig(crid);

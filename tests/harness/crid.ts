@@ -19,6 +19,8 @@ export interface CridOptions extends NodeOptions {
   readonly isolation?: Isolation;
   /** More environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: everything. What is measured logs as much as a node does: `info`. */
+  readonly logLevel?: "debug" | "info";
   /** More arguments before the command. */
   readonly args?: readonly string[];
   /** Called with every line of the log. */
@@ -98,7 +100,8 @@ export class Crid implements AsyncDisposable {
       ...isolation?.through ?? [],
       ...DIE_WITH_PARENT,
       ...cridCommand(),
-      ...["--config", node.config, "--config-dir", node.configDropIns, "--log-level", "debug"],
+      ...["--config", node.config, "--config-dir", node.configDropIns],
+      ...["--log-level", this.#options.logLevel ?? "debug"],
       ...this.#options.args ?? [],
     ];
     const child = start(command!, args, {
