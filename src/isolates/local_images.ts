@@ -10,10 +10,10 @@ import {
 } from "../image/mod.ts";
 import { logForWorker } from "../observe/mod.ts";
 import { openStore, type Store } from "../storage/mod.ts";
-import type { FromCri, ToPull } from "./messages.ts";
+import type { FromCri } from "./messages.ts";
 import { storeOptions } from "./options.ts";
 import { SupervisedPullIsolates } from "./pull_isolates.ts";
-import { spawnIsolate } from "./spawn.ts";
+import { PullWorkers } from "./pull_workers.ts";
 import { pinnedImages } from "./reload.ts";
 
 /** The images of a store without a daemon: the locks on disk order it with one that runs. */
@@ -75,32 +75,14 @@ export async function openLocalImages(
 
 /** The isolates of pulls, started by this process itself. */
 function startedHere(config: Config, version: string, archives: readonly string[]) {
-  const workers = new Map<number, Worker>();
+  const workers = new PullWorkers((id) => pull.gone(id));
   const tell = (message: FromCri) => {
-    if (message.kind === "release") {
-      workers.get(message.id)?.terminate();
-      workers.delete(message.id);
-    }
+    if (message.kind === "release") workers.release(message.id);
     if (message.kind !== "need") return;
     const { id, role } = message;
-    const worker = spawnIsolate(role, config, archives);
-    workers.set(id, worker);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      workers.delete(id);
-      pull.gone(id);
-    };
-    const { port1, port2 } = new MessageChannel();
-    const log = logForWorker();
-    const toPull: ToPull = { config, version, log, port: port1 };
-    worker.postMessage(toPull, [port1, ...log.port === undefined ? [] : [log.port]]);
-    pull.started(id, port2);
+    const port = workers.start(id, role, { config, version, log: logForWorker() }, archives);
+    pull.started(id, port);
   };
   const pull = new SupervisedPullIsolates(tell, navigator.hardwareConcurrency);
-  return {
-    pull,
-    [Symbol.dispose]() {
-      for (const worker of workers.values()) worker.terminate();
-    },
-  };
+  return { pull, [Symbol.dispose]: () => workers[Symbol.dispose]() };
 }

@@ -10,6 +10,8 @@ import type { PullRole } from "./messages.ts";
 import { PortTunnel } from "./port_tunnel.ts";
 import type { FromPullProcess, ToPullProcess } from "./pull_process_messages.ts";
 
+/** Bytes that it may leave unread. */
+const MOST_UNREAD = 4 * 1024 * 1024;
 /** How long one that has been told to end may take. */
 const END_MS = 5_000;
 /** What it needs of the environment: proxies, and where its own files are. */
@@ -126,8 +128,15 @@ export class PullProcess implements AsyncDisposable {
     }
   }
 
+  /** What it is told is short: one that leaves much of it unread has stopped working. */
   #tell(message: ToPullProcess): void {
-    if (!this.#child.stdin!.destroyed) this.#child.stdin!.write(encodeFrame(message));
+    const stdin = this.#child.stdin!;
+    if (stdin.destroyed) return;
+    stdin.write(encodeFrame(message));
+    if (stdin.writableLength < MOST_UNREAD) return;
+    log.error("the process of pulls does not read what it is told; ending it");
+    stdin.destroy();
+    killGroup(this.#child);
   }
 }
 

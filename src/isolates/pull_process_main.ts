@@ -7,10 +7,9 @@
 import { errorMessage } from "../failure/mod.ts";
 import { configureWorkerLog, log, type WorkerLog } from "../observe/mod.ts";
 import { decodeFrames, encodeFrame } from "./frames.ts";
-import type { ToPull } from "./messages.ts";
 import { PortTunnel } from "./port_tunnel.ts";
 import type { FromPullProcess, ProcessLog, ToPullProcess } from "./pull_process_messages.ts";
-import { spawnIsolate } from "./spawn.ts";
+import { PullWorkers } from "./pull_workers.ts";
 
 /** What no isolate of a pull may do, and nothing here has to. */
 const GIVEN_UP = ["run", "sys"] as const;
@@ -26,14 +25,14 @@ export async function pullProcess(): Promise<void> {
 
 class ProcessIsolates implements Disposable {
   readonly #tunnel = new PortTunnel((frame) => tell(frame));
-  readonly #workers = new Map<number, Worker>();
+  readonly #workers = new PullWorkers((id) => tell({ kind: "gone", id }));
 
   async receive(message: ToPullProcess): Promise<void> {
     switch (message.kind) {
       case "start":
         return this.#start(message);
       case "release":
-        return this.#release(message.id);
+        return this.#workers.release(message.id);
       case "forget":
         return this.#tunnel.forget(message.channel);
       default:
@@ -42,30 +41,14 @@ class ProcessIsolates implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const id of Array.from(this.#workers.keys())) this.#release(id);
+    this.#workers[Symbol.dispose]();
     this.#tunnel[Symbol.dispose]();
   }
 
   #start({ id, role, config, version, ...rest }: Extract<ToPullProcess, { kind: "start" }>): void {
     configureWorkerLog(logHere(rest.log));
-    const worker = spawnIsolate(role, config);
-    this.#workers.set(id, worker);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      log.error(`the ${role} isolate has died: ${event.message}`);
-      this.#release(id);
-      tell({ kind: "gone", id });
-    };
-    const { port1, port2 } = new MessageChannel();
-    const logging = logHere(rest.log);
-    const toPull: ToPull = { config, version, log: logging, port: port1 };
-    worker.postMessage(toPull, [port1, ...logging.port === undefined ? [] : [logging.port]]);
-    this.#tunnel.bridge(port2, rest.port);
-  }
-
-  #release(id: number): void {
-    this.#workers.get(id)?.terminate();
-    this.#workers.delete(id);
+    const start = { config, version, log: logHere(rest.log) };
+    this.#tunnel.bridge(this.#workers.start(id, role, start), rest.port);
   }
 }
 

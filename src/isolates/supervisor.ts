@@ -1,11 +1,12 @@
 import { type Config, printToml, type Reloaded } from "../config/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
 import { releaseFreeMemory, releaseLargeBlocks } from "../linux/mod.ts";
-import { log, logForWorker, setLogLevel, type WorkerLog } from "../observe/mod.ts";
-import type { FromCri, Installation, PullRole, ToCri, ToPull } from "./messages.ts";
+import { log, logForWorker, setLogLevel } from "../observe/mod.ts";
+import type { FromCri, Installation, PullRole, ToCri } from "./messages.ts";
 import { releaseAbandonedLocks } from "../storage/mod.ts";
 import { storeOptions } from "./options.ts";
 import { reportCalls } from "./calls_report.ts";
+import { PullWorkers } from "./pull_workers.ts";
 import { askSocket } from "./own_socket.ts";
 import { serviceEnvironment, ServiceManager } from "./service_manager.ts";
 import { spawnIsolate } from "./spawn.ts";
@@ -49,7 +50,10 @@ class Supervisor implements Disposable {
   #config: Config;
   readonly #reload: Reload;
   readonly #installation: Installation;
-  readonly #pullers = new Map<number, Worker>();
+  readonly #pullers = new PullWorkers((id) => {
+    this.#releaseMemorySoon();
+    this.#toCri({ kind: "gone", id });
+  });
   readonly #service: ServiceManager;
   readonly #exit = Promise.withResolvers<number>();
   #cri: Worker | undefined;
@@ -102,7 +106,7 @@ class Supervisor implements Disposable {
     clearTimeout(this.#memoryTimer);
     this.#service[Symbol.dispose]();
     this.#cri?.terminate();
-    this.#releaseAll();
+    this.#pullers[Symbol.dispose]();
   }
 
   #startCri(): void {
@@ -115,8 +119,9 @@ class Supervisor implements Disposable {
       if (this.#cri === worker) this.#restartCri(event.message);
     };
     const [config, installation] = [this.#config, this.#installation];
-    const logging = workerLog();
-    this.#toCri({ kind: "start", config, installation, log: logging.log }, logging.transfer);
+    const logging = logForWorker();
+    const transfer = logging.port === undefined ? [] : [logging.port];
+    this.#toCri({ kind: "start", config, installation, log: logging }, transfer);
   }
 
   #fromCri(message: FromCri): void {
@@ -136,7 +141,8 @@ class Supervisor implements Disposable {
         this.#startPuller(message.id, message.role);
         break;
       case "release":
-        this.#release(message.id);
+        this.#pullers.release(message.id);
+        if (this.#pullers.size === 0) this.#releaseMemorySoon();
         break;
       case "reloaded":
         if (message.message === undefined) this.#applied?.resolve();
@@ -184,7 +190,7 @@ class Supervisor implements Disposable {
     this.#applied?.reject(new Error(`the cri isolate has died (${why})`));
     this.#cri?.terminate();
     this.#cri = undefined;
-    this.#releaseAll();
+    this.#pullers[Symbol.dispose]();
     if (this.#stopping) return this.#exit.resolve(0);
     if (!this.#everReady && this.#failures++ >= MOST_FAILED_STARTS) {
       log.error(`the cri isolate does not start: ${why}`);
@@ -199,39 +205,18 @@ class Supervisor implements Disposable {
     this.#restartMs = Math.min(this.#restartMs * 2, LONGEST_RESTART_MS);
   }
 
-  /** Starts an isolate for a pull and connects it with `cri`; if it dies, its port closes. */
+  /** Starts an isolate for a pull and connects it with `cri`. */
   #startPuller(id: number, role: PullRole): void {
-    const worker = spawnIsolate(role, this.#config);
-    this.#pullers.set(id, worker);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      log.error(`the ${role} isolate has died: ${event.message}`);
-      this.#release(id);
-      this.#toCri({ kind: "gone", id });
-    };
-    const channel = new MessageChannel();
     const { version } = this.#installation;
-    const logging = workerLog();
-    const port = channel.port1;
-    const toPull: ToPull = { config: this.#config, version, log: logging.log, port };
-    worker.postMessage(toPull, [port, ...logging.transfer]);
-    this.#toCri({ kind: "isolate", id, port: channel.port2 }, [channel.port2]);
-  }
-
-  #release(id: number): void {
-    this.#pullers.get(id)?.terminate();
-    this.#pullers.delete(id);
-    if (this.#pullers.size === 0) this.#releaseMemorySoon();
+    const start = { config: this.#config, version, log: logForWorker() };
+    const port = this.#pullers.start(id, role, start);
+    this.#toCri({ kind: "isolate", id, port }, [port]);
   }
 
   #releaseMemorySoon(): void {
     clearTimeout(this.#memoryTimer);
     this.#memoryTimer = setTimeout(releaseFreeMemory, SETTLED_MS);
     Deno.unrefTimer(this.#memoryTimer);
-  }
-
-  #releaseAll(): void {
-    for (const id of Array.from(this.#pullers.keys())) this.#release(id);
   }
 
   #toCri(message: ToCri, transfer: Transferable[] = []): void {
@@ -255,10 +240,4 @@ class Supervisor implements Disposable {
       this.#exit.resolve(0);
     }, SHUTDOWN_MS);
   }
-}
-
-/** What a Worker needs to write to the same log, and what has to be handed over with it. */
-function workerLog(): { log: WorkerLog; transfer: Transferable[] } {
-  const log = logForWorker();
-  return { log, transfer: log.port === undefined ? [] : [log.port] };
 }
