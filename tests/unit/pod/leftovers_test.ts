@@ -51,6 +51,25 @@ describe("what is left of a pod that was not made", () => {
     assert.deepEqual(removed, ["network", "namespaces"]);
   });
 
+  it("is waited for while it is being taken away", async () => {
+    using leftovers = new Leftovers();
+    const { removed, state, remove } = things();
+    state.ready = true;
+    const slow = Promise.withResolvers<void>();
+    leftovers.takeAway("pod", async () => {
+      await slow.promise;
+      remove("first")();
+    });
+    leftovers.takeAway("pod", () => Promise.try(remove("second")));
+    await leftovers.settle("another");
+    const settled = leftovers.settle("pod").then(() =>
+      assert.deepEqual(removed, ["first", "second"])
+    );
+    assert.deepEqual(removed, []);
+    slow.resolve();
+    await settled;
+  });
+
   it("is tried again by itself", async () => {
     using leftovers = new Leftovers();
     const { promise, resolve } = Promise.withResolvers<void>();
