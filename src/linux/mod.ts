@@ -57,6 +57,7 @@ export {
 export {
   parseProcessStat,
   processArguments,
+  processVariable,
   type ProcessStat,
   processStat,
   processStatus,

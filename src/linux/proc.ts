@@ -1,4 +1,4 @@
-import { readKernelFile } from "./kernel_files.ts";
+import { KernelFileError, readKernelFile } from "./kernel_files.ts";
 
 /** A process as /proc/<pid>/stat has it, as far as crid needs it. */
 export interface ProcessStat {
@@ -41,6 +41,18 @@ export function processStatus(pid: number | "self"): ReadonlyMap<string, string>
     if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).trim());
   }
   return fields;
+}
+
+/** A variable of the environment that a process was started with, if we may look at it. */
+export function processVariable(pid: number, name: string): string | undefined {
+  try {
+    const entries = readKernelFile(`/proc/${pid}/environ`)?.split("\0") ?? [];
+    return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+  } catch (error) {
+    // One with more capabilities than we have shows nobody its memory.
+    if (error instanceof KernelFileError) return undefined;
+    throw error;
+  }
 }
 
 /** The command line of a process, one word an entry; empty for a kernel thread or one that is gone. */

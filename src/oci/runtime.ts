@@ -25,8 +25,9 @@ export async function startContainer(handler: RuntimeHandler, id: string): Promi
 export async function containerState(
   handler: RuntimeHandler,
   id: string,
+  signal?: AbortSignal,
 ): Promise<RuntimeState | undefined> {
-  const result = await runtime(handler, ["state", id]);
+  const result = await runtime(handler, ["state", id], { signal });
   if (result.code !== 0) {
     if (isUnknownContainer(result)) return undefined;
     throw new CridError("unknown", `state of container ${id}: ${runtimeMessage(result)}`);

@@ -43,6 +43,8 @@ export class Container {
   init: ProcessRef | undefined;
   monitor: ProcessRef | undefined;
   startedAt = 0n;
+  /** Restored as created, and crid may have been killed before it wrote down that it was started. */
+  mayRun = false;
   exit: Exit | undefined;
   /** Listed: the client that asked for it has got its id. */
   visible = false;

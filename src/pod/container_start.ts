@@ -1,9 +1,9 @@
 import { CridError, wrapError } from "../failure/mod.ts";
-import { startContainer as startInRuntime } from "../oci/mod.ts";
+import { containerState, startContainer as startInRuntime } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import { type Container, START_FAILED_CODE } from "./container.ts";
 import { settleExit } from "./container_exit.ts";
-import { containerHandler } from "./container_handler.ts";
+import { containerHandler, findContainerHandler } from "./container_handler.ts";
 import type { PodContext } from "./context.ts";
 import { signalProcess } from "./signals.ts";
 import { saveState } from "./state_file.ts";
@@ -19,6 +19,7 @@ const SIGKILL = 9;
  */
 export function startContainer(context: PodContext, container: Container): Promise<void> {
   return container.queue.run(async () => {
+    await noticeStart(context, container);
     if (container.state === "running") return;
     if (container.state !== "created" || container.removed) {
       throw new CridError(
@@ -47,4 +48,24 @@ export function startContainer(context: PodContext, container: Container): Promi
     context.emit("started", container.parts.sandbox, container);
     log.info(`Started container ${container.id}`, { id: container.id });
   });
+}
+
+/**
+ * Asks the runtime whether a restored container was started; others need not be asked for.
+ *
+ * @throws {CridError} When the runtime cannot tell. It is asked again before it is to start it.
+ */
+export async function noticeStart(
+  context: PodContext,
+  container: Container,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (!container.mayRun) return;
+  const handler = findContainerHandler(context, container);
+  if (handler === undefined) return;
+  const state = await containerState(handler, container.id, signal);
+  container.mayRun = false;
+  if (state?.status !== "running" || container.exit !== undefined) return;
+  container.startedAt = now();
+  saveState(context, container);
 }

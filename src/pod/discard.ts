@@ -18,22 +18,22 @@ import { killStrays } from "./strays.ts";
 type Removal = readonly [what: string, remove: () => void | Promise<void>];
 
 /**
- * Takes away a sandbox that was only half made, or that cannot be restored.
+ * Takes away a sandbox that was only half made, or that cannot be restored; in the background.
  *
  * @param parts `undefined` when its plan is lost: then only what follows from its id is known.
  */
-export async function discardSandbox(
+export function discardSandbox(
   context: PodContext,
   id: string,
   metadata: StoreMetadata,
   parts: SandboxParts | undefined,
-): Promise<void> {
+): void {
   const { store, network, options, cgroups } = context;
   const cgroupParent = parts?.cgroupParent ?? cgroups.parent("");
   const pod = parts === undefined ? podOfRecord(context, id, metadata) : networkPod(parts);
   const hasNetwork = parts === undefined || parts.namespaces.network !== undefined;
   const hasInfra = parts === undefined || parts.hasInfra;
-  await discard(context, id, metadata["pod-name"], [
+  discard(context, id, metadata["pod-name"], [
     ["processes", () => killStrays(id)],
     ["network", () => hasNetwork ? network.tearDown(pod) : undefined],
     ["infra container", async () => {
@@ -59,15 +59,15 @@ export async function discardSandbox(
   ]);
 }
 
-/** Takes away a container that was only half made, or that cannot be restored. */
-export async function discardContainer(
+/** Takes away a container that was only half made, or that cannot be restored; in the background. */
+export function discardContainer(
   context: PodContext,
   id: string,
   metadata: StoreMetadata,
   sandbox: SandboxParts | undefined,
-): Promise<void> {
+): void {
   const cgroupParent = sandbox?.cgroupParent ?? context.cgroups.parent("");
-  await discard(context, id, metadata.name, [
+  discard(context, id, metadata.name, [
     ["processes", () => killStrays(id)],
     [
       "runtime container",
@@ -91,27 +91,28 @@ export async function removeCgroup(
 }
 
 /** Does every step, whatever became of the others; those that fail are left for later. */
-async function discard(
-  context: PodContext,
+function discard(
+  { store, leftovers, options }: PodContext,
   id: string,
   name: string,
   removals: readonly Removal[],
-): Promise<void> {
-  const { store, leftovers, options } = context;
+): void {
   const all: readonly Removal[] = [
     ...removals,
     // After the processes that write it.
     ["exit file", () => removeIfAny(join(options.exitsDir, id))],
     ["storage", () => leftovers.last(name, () => store.deleteContainer(id))],
   ];
-  for (const [what, remove] of all) {
-    try {
-      await remove();
-    } catch (error) {
-      log.warn(`discard ${name}: ${what}: ${errorMessage(error)}`, { id });
-      leftovers.add(name, what, remove);
+  leftovers.takeAway(name, async () => {
+    for (const [what, remove] of all) {
+      try {
+        await remove();
+      } catch (error) {
+        log.warn(`discard ${name}: ${what}: ${errorMessage(error)}`, { id });
+        leftovers.add(name, what, remove);
+      }
     }
-  }
+  });
 }
 
 function podOfRecord({ options }: PodContext, id: string, metadata: StoreMetadata) {

@@ -28,6 +28,7 @@ interface Remains {
  */
 export class Leftovers implements Disposable {
   readonly #byName = new Map<string, Remains>();
+  readonly #underway = new Map<string, Promise<void>>();
 
   /** @param name Full name of the pod or container. */
   add(name: string, what: string, remove: Leftover["remove"]): void {
@@ -36,6 +37,17 @@ export class Leftovers implements Disposable {
     this.#byName.set(name, remains);
     remains.leftovers.push({ what, remove });
     this.#tryLater(name, remains);
+  }
+
+  /**
+   * Takes things away in the background: a program that hangs must not keep others waiting. What of it
+   * fails is to be added.
+   */
+  takeAway(name: string, work: () => Promise<void>): void {
+    const done = (this.#underway.get(name) ?? Promise.resolve()).then(work).finally(() => {
+      if (this.#underway.get(name) === done) this.#underway.delete(name);
+    });
+    this.#underway.set(name, done);
   }
 
   /**
@@ -65,6 +77,7 @@ export class Leftovers implements Disposable {
    * @throws {CridError} Saying what resists.
    */
   async settle(name: string): Promise<void> {
+    await this.#underway.get(name);
     const remains = this.#byName.get(name);
     if (remains === undefined) return;
     await remains.queue.run(() => this.#remove(name, remains));

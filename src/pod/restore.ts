@@ -1,13 +1,13 @@
 import { join } from "@std/path";
-import { errorMessage } from "../failure/mod.ts";
+import { deadline, errorMessage } from "../failure/mod.ts";
 import type { NetworkResult } from "../network/mod.ts";
-import { containerState, isAlive, type OciSpec } from "../oci/mod.ts";
+import { isAlive, type OciSpec } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { ContainerRecord } from "../storage/mod.ts";
 import { Container } from "./container.ts";
 import { reconcile } from "./container_exit.ts";
-import { findContainerHandler } from "./container_handler.ts";
 import { readContainer, readState } from "./container_record.ts";
+import { noticeStart } from "./container_start.ts";
 import { findHandler, type PodContext } from "./context.ts";
 import { discardContainer, discardSandbox } from "./discard.ts";
 import { readSavedFile } from "./files.ts";
@@ -18,9 +18,9 @@ import { networkPod } from "./pod_network.ts";
 import { Sandbox, type SandboxParts } from "./sandbox.ts";
 import { PLAN, readSandbox, readStoreMetadata, type StoreMetadata } from "./sandbox_record.ts";
 import { NETWORK_STOPPED_MARK, STOPPED_MARK } from "./sandbox_stop.ts";
-import { saveState } from "./state_file.ts";
-import { now } from "./time.ts";
 
+/** How long a start waits for what a runtime says of one container. */
+const RUNTIME_PATIENCE_MS = 2_000;
 /** Of a sandbox whose infra container was only half made. */
 const NOTHING_SAVED = { init: undefined, monitor: undefined };
 
@@ -47,11 +47,12 @@ export async function restore(context: PodContext): Promise<void> {
   const [pods, containers] = [owned.filter(isPod), owned.filter((one) => !isPod(one))];
   const discarded: Discarded = new Map();
   const networks = context.network.cachedResults();
-  await Promise.all(pods.map((pod) => restoreSandbox(context, pod, networks, discarded)));
+  for (const pod of pods) restoreSandbox(context, pod, networks, discarded);
   await Promise.all(containers.map((one) => restoreContainer(context, one, discarded)));
-  const alive = Array.from(context.sandboxes.values(), (sandbox) => networkPod(sandbox.parts));
+  const restored = Array.from(context.sandboxes.values(), ({ parts }) => parts);
+  const known = [...restored, ...discarded.values()];
   // Nobody waits for it but those who want a network.
-  context.network.collectGarbage(alive).catch((error) => {
+  context.network.collectGarbage(known.map(networkPod)).catch((error) => {
     log.warn(`collect the garbage of pod networks: ${errorMessage(error)}`);
   });
   if (owned.length > 0) {
@@ -63,12 +64,12 @@ function isPod(owned: Owned): boolean {
   return owned.metadata.pod === true;
 }
 
-async function restoreSandbox(
+function restoreSandbox(
   context: PodContext,
   { record, metadata }: Owned,
   networks: ReadonlyMap<string, NetworkResult>,
   discarded: Discarded,
-): Promise<void> {
+): void {
   const { store } = context;
   const { id } = record;
   const directory = store.containerDir(id);
@@ -100,7 +101,7 @@ async function restoreSandbox(
   } catch (error) {
     log.warn(`cannot restore pod sandbox ${id}, removing it: ${errorMessage(error)}`, { id });
     if (parts !== undefined) discarded.set(id, parts);
-    await discardSandbox(context, id, metadata, parts);
+    discardSandbox(context, id, metadata, parts);
   }
 }
 
@@ -145,24 +146,22 @@ async function restoreContainer(
       id,
     );
     await reconcile(context, container);
-    await noticeStart(context, container);
+    await askWhetherStarted(context, container);
   } catch (error) {
     log.warn(`cannot restore container ${id}, removing it: ${errorMessage(error)}`, { id });
     const sandbox = context.sandboxes.find(metadata["pod-id"])?.parts;
-    await discardContainer(context, id, metadata, sandbox ?? discarded.get(metadata["pod-id"]));
+    discardContainer(context, id, metadata, sandbox ?? discarded.get(metadata["pod-id"]));
   }
 }
 
-/**
- * A container that was being started when crid was killed: the runtime knows whether it was. Others
- * need not be asked for.
- */
-async function noticeStart(context: PodContext, container: Container): Promise<void> {
-  if (container.state !== "created") return;
-  const handler = findContainerHandler(context, container);
-  if (handler === undefined) return;
-  const state = await containerState(handler, container.id);
-  if (state?.status !== "running") return;
-  container.startedAt = now();
-  saveState(context, container);
+/** A runtime that hangs must not keep crid from serving what else there is. */
+async function askWhetherStarted(context: PodContext, container: Container): Promise<void> {
+  const { id, state } = container;
+  container.mayRun = state === "created";
+  using limit = deadline(`state of container ${id}`, RUNTIME_PATIENCE_MS);
+  try {
+    await noticeStart(context, container, limit.signal);
+  } catch (error) {
+    log.warn(`cannot tell whether container ${id} was started: ${errorMessage(error)}`, { id });
+  }
 }

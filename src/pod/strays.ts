@@ -1,14 +1,15 @@
-import { listKernelDirectory, PidFd, processArguments } from "../linux/mod.ts";
+import { listKernelDirectory, PidFd, processArguments, processVariable } from "../linux/mod.ts";
 import { log } from "../observe/mod.ts";
 import { processRef } from "../oci/mod.ts";
+import { namespaceFile } from "./names.ts";
 import { processEnd } from "./process_end.ts";
 
 const SIGKILL = 9;
 
 /**
- * Kills what an earlier crid has started for something that it did not finish: a monitor and the
- * runtime below it outlive their daemon and would go on making it. Their command lines name the id,
- * which nobody else can know yet.
+ * Kills what an earlier crid has started for something that it did not finish: a monitor with the
+ * runtime below it, pinns and CNI plugins outlive their daemon and would go on making it. They were
+ * told the id, which nobody else can know yet.
  */
 export async function killStrays(id: string): Promise<void> {
   for (const { name } of listKernelDirectory("/proc") ?? []) {
@@ -25,5 +26,7 @@ export async function killStrays(id: string): Promise<void> {
 }
 
 function names(pid: number, id: string): boolean {
-  return processArguments(pid).some((argument) => argument.includes(id));
+  const words = [id, namespaceFile(id)];
+  return processArguments(pid).some((argument) => words.some((word) => argument.includes(word))) ||
+    processVariable(pid, "CNI_CONTAINERID") === id;
 }
