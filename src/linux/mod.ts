@@ -39,6 +39,13 @@ export {
   parseMountInfo,
 } from "./mount_info.ts";
 export { deviceNumber, deviceParts, FileType, mknod } from "./node.ts";
+export {
+  isDirectory,
+  lstatAtIfThere,
+  openDirectoryAt,
+  readDirectory,
+  removeTreeAt,
+} from "./directory.ts";
 export { type Visit, walkTree } from "./tree.ts";
 export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from "./xattr.ts";
 export { type LockMode, OfdLock } from "./lock.ts";
@@ -57,10 +64,10 @@ export {
 export {
   parseProcessStat,
   processArguments,
-  processVariable,
   type ProcessStat,
   processStat,
   processStatus,
+  processVariable,
 } from "./proc.ts";
 export {
   CAPABILITIES,

@@ -1,6 +1,6 @@
-import { check, Errno, isErrno } from "./errno.ts";
+import { readDirectory } from "./directory.ts";
+import { Errno, isErrno } from "./errno.ts";
 import { Fd, open, openAt, OpenFlag } from "./fd.ts";
-import { libc } from "./libc.ts";
 import { FileType } from "./node.ts";
 import { lstatAt } from "./stat.ts";
 
@@ -8,7 +8,6 @@ import { lstatAt } from "./stat.ts";
 const MAX_DEPTH = 1024;
 /** After so many entries others get their turn. */
 const ENTRIES_PER_TURN = 256;
-const DENTS_BYTES = 32 * 1024;
 const DT_UNKNOWN = 0;
 const DT_DIR = 4;
 const ENAMETOOLONG = 36;
@@ -87,14 +86,8 @@ class Walk {
     using fd = openDirectory(parent.fd, name);
     if (fd === undefined) return;
     const directory = new Directory(fd, parent.depth + 1);
-    const buffer = new Uint8Array(DENTS_BYTES);
-    for (;;) {
-      const size = libc().getdents64(fd.number, buffer, BigInt(buffer.length));
-      check(size, "getdents", `fd ${fd.number}`);
-      if (Number(size) === 0) return;
-      for (const [entry, type] of entries(buffer, Number(size))) {
-        await this.entry(directory, entry, type);
-      }
+    for (const [entry, type] of readDirectory(fd)) {
+      await this.entry(directory, entry.subarray(0, -1), type);
     }
   }
 }
@@ -107,18 +100,4 @@ function openDirectory(parent: Fd, name: Uint8Array): Fd | undefined {
     if (isErrno(error, "ENOTDIR", "ELOOP")) return undefined;
     throw error;
   }
-}
-
-/** struct linux_dirent64: u64 inode, i64 offset, u16 length, u8 type, then the name and NUL. */
-function* entries(buffer: Uint8Array, size: number): Generator<[name: Uint8Array, type: number]> {
-  const view = new DataView(buffer.buffer);
-  for (let at = 0; at < size; at += view.getUint16(at + 16, true)) {
-    const name = buffer.slice(at + 19, buffer.indexOf(0, at + 19));
-    if (!isSelfOrParent(name)) yield [name, buffer[at + 18] ?? DT_UNKNOWN];
-  }
-}
-
-function isSelfOrParent(name: Uint8Array): boolean {
-  const dot = ".".charCodeAt(0);
-  return name.length <= 2 && name.every((byte) => byte === dot);
 }

@@ -1,6 +1,24 @@
 import * as fs from "node:fs";
 import { CridError } from "../failure/mod.ts";
-import { isErrno, lgetxattr, lremovexattr, lstatIfThere, run } from "../linux/mod.ts";
+import {
+  entryName,
+  type Fd,
+  type FileStat,
+  type FileTime,
+  FileType,
+  isDirectory,
+  lgetxattr,
+  lremovexattr,
+  lstatAtIfThere,
+  open,
+  openDirectoryAt,
+  OpenFlag,
+  readDirectory,
+  removeTreeAt,
+  run,
+  setTime,
+  statFd,
+} from "../linux/mod.ts";
 import type { GraphDriver, LayerAt } from "./graph_driver.ts";
 import { shiftOwners } from "./id_maps.ts";
 import { removeTree } from "./temp_dir.ts";
@@ -47,7 +65,7 @@ export function treeDriver(keeping: TreeKeeping): GraphDriver {
       const diff = `${staged}/diff`;
       const tree = `${staged}/tree`;
       await keeping.begin(tree, path(await below?.()));
-      applyWhiteouts(diff, tree);
+      hideAndReplace(diff, tree);
       const { mode, uid, gid } = fs.statSync(tree);
       await copyTree(diff, tree);
       // An archive's entry for the root changes nothing.
@@ -89,46 +107,60 @@ export async function copyTree(from: string, to: string): Promise<void> {
   );
 }
 
+function hideAndReplace(diff: string, tree: string): void {
+  using from = open(diff, OpenFlag.READ | OpenFlag.DIRECTORY);
+  using to = open(tree, OpenFlag.READ | OpenFlag.DIRECTORY);
+  applyWhiteouts(from, to);
+}
+
 /**
  * Removes from `tree` what a layer hides or replaces by something of another kind, and from the layer's
- * files the marks that say so.
+ * files the marks that say so. By descriptors and bytes: names need not be text, and a link in the tree
+ * leads nowhere.
+ *
+ * @param tree `undefined` where the tree has no such directory.
  */
-function applyWhiteouts(diff: string, tree: string): void {
-  if (lgetxattr(diff, OPAQUE_XATTR) !== undefined) {
-    lremovexattr(diff, OPAQUE_XATTR);
-    for (const name of entries(tree)) remove(`${tree}/${name}`);
+function applyWhiteouts(diff: Fd, tree: Fd | undefined): void {
+  const isOpaque = takeOpaqueMark(diff);
+  if (tree !== undefined && isOpaque) {
+    for (const [name] of Array.from(readDirectory(tree))) removeTreeAt(tree, name);
   }
-  for (const entry of fs.readdirSync(diff, { withFileTypes: true })) {
-    const [from, to] = [`${diff}/${entry.name}`, `${tree}/${entry.name}`];
-    if (isWhiteout(from)) {
-      fs.rmSync(from);
-      remove(to);
-    } else if (entry.isDirectory()) {
-      if (!isDirectory(to)) remove(to);
-      applyWhiteouts(from, to);
-    } else if (isDirectory(to)) remove(to);
+  const { modified } = statFd(diff);
+  let marks = 0;
+  for (const [name] of Array.from(readDirectory(diff))) {
+    const file = lstatAtIfThere(diff, name);
+    const below = tree && lstatAtIfThere(tree, name);
+    const isMark = isWhiteout(file);
+    if (isMark) {
+      removeTreeAt(diff, name);
+      marks++;
+    }
+    if (tree !== undefined && (isMark || isDirectory(file) !== isDirectory(below))) {
+      removeTreeAt(tree, name);
+    }
+    if (!isDirectory(file)) continue;
+    using from = openDirectoryAt(diff, name);
+    using to = isDirectory(below) ? openDirectoryAt(tree!, name) : undefined;
+    applyWhiteouts(from, to);
   }
+  // The marks are no change to the directory.
+  if (marks > 0) setTime(diff.number, entryName("."), fileTime(modified));
 }
 
-function isWhiteout(path: string): boolean {
-  const file = lstatIfThere(path);
-  return file !== undefined && (file.mode & fs.constants.S_IFMT) === fs.constants.S_IFCHR &&
+function fileTime(modified: number): FileTime {
+  const seconds = Math.floor(modified);
+  return { seconds, nanoseconds: Math.floor((modified - seconds) * 1e9) };
+}
+
+/** Whether the directory hides all that is below it; the mark is gone afterwards. */
+function takeOpaqueMark(directory: Fd): boolean {
+  const path = `/proc/self/fd/${directory.number}/.`;
+  if (lgetxattr(path, OPAQUE_XATTR) === undefined) return false;
+  lremovexattr(path, OPAQUE_XATTR);
+  return true;
+}
+
+function isWhiteout(file: FileStat | undefined): boolean {
+  return file !== undefined && (file.mode & fs.constants.S_IFMT) === FileType.CHARACTER &&
     file.rdevMajor === 0 && file.rdevMinor === 0;
-}
-
-function remove(path: string): void {
-  fs.rmSync(path, { recursive: true, force: true });
-}
-
-function isDirectory(path: string): boolean {
-  return fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-function entries(directory: string): readonly string[] {
-  try {
-    return fs.readdirSync(directory);
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return [];
-    throw error;
-  }
 }

@@ -136,8 +136,12 @@ describe("a tree whose ids the kernel cannot map", () => {
       await Deno.chown(join(root, "dir/file"), 1000, 70_000);
       await Deno.chmod(join(root, "dir/file"), 0o4755);
       await Deno.symlink("/etc/passwd", join(root, "dir/link"));
+      // Its name is no text.
+      await run("sh", ["-c", `mkdir "$(printf 'not-utf-8-\\344')"`], { cwd: root });
       const before = Deno.statSync("/etc/passwd");
       shiftOwners(root, MAPS);
+      const { stdout } = await run("find", [root, "-user", "0"]);
+      assert.equal(new TextDecoder().decode(stdout as Uint8Array), "");
       const file = Deno.statSync(join(root, "dir/file"));
       assert.deepEqual([file.uid, file.gid, file.mode! & 0o7777], [101_000, 70_000, 0o4755]);
       assert.equal(Deno.lstatSync(join(root, "dir/link")).uid, 100_000);

@@ -31,6 +31,10 @@ const LAYERS = [
     entry("link", "", { type: "2", link: "etc" }),
     pax({ "SCHILY.xattr.user.foo": "bar" }),
     entry("attributes", "x"),
+    entry("not-utf-8-\xe4/", ""),
+    entry("not-utf-8-\xe4/gone", "x"),
+    entry("not-utf-8-\xe4/kept", "x"),
+    entry("not-utf-8-\xfc", "x"),
   ),
   tarOf(
     entry("./", "", { mode: 0o777 }),
@@ -46,6 +50,9 @@ const LAYERS = [
     entry("link/", ""),
     entry("link/inner", "y"),
     entry("null", "", { type: "6" }),
+    entry("not-utf-8-\xe4/", ""),
+    entry("not-utf-8-\xe4/.wh.gone", ""),
+    entry(".wh.not-utf-8-\xfc", ""),
   ),
   tarOf(entry("opq/last", "z"), entry("opq/.wh.above", "")),
 ];
