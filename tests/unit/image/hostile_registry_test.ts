@@ -303,6 +303,15 @@ describe("a registry that lies or breaks", () => {
     });
   }
 
+  it("sends a config of 5 MB", async () => {
+    const { documents, layerDigest } = appDocuments();
+    const config = new Uint8Array(5 * 1024 * 1024).fill(32);
+    for (const path of documents.keys()) {
+      if (path.includes("blobs") && !path.endsWith(layerDigest)) documents.set(path, config);
+    }
+    await fails(answer(documents), "invalid_argument", /config .*longer than the limit/);
+  });
+
   it("nests lists in lists", async () => {
     const list = (digest: string) =>
       JSON.stringify({
