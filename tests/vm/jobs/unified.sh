@@ -1,18 +1,33 @@
 # What only cgroup v2 can show: limits and their changes, kills for memory, swap, the freezer,
-# pressure, and figures that agree with the kernel's files.
+# pressure, block I/O, pulls in cgroups of their own, and figures that agree with the kernel's files.
 set -eu
 . /job/jobs/node.sh
 
 start_registry
 install_crid
-printf '[crio.stats]\nincluded_pod_metrics = ["all"]\n' >/etc/crio/crio.conf.d/60-metrics.conf
+cat >/etc/crio/crio.conf.d/60-unified.conf <<END
+[crio.runtime]
+blockio_config_file = "/run/blockio.yaml"
+separate_pull_cgroup = "pod"
+[crio.runtime.workloads.slow]
+activation_annotation = "slow.example.com"
+allowed_annotations = ["blockio.resources.beta.kubernetes.io/pod"]
+[crio.stats]
+included_pod_metrics = ["all"]
+END
+cat >/run/blockio.yaml <<END
+Classes:
+  slow:
+    - Devices: [/dev/vdb]
+      ThrottleReadBps: 1M
+      ThrottleWriteIOPS: 100
+END
 if [ ! -e /swap ]; then
     dd if=/dev/zero of=/swap bs=1M count=128 2>/dev/null
     mkswap -q /swap
 fi
 swapon /swap 2>/dev/null || true
 start_crid
-crictl pull $IMAGE >/dev/null || fail "pull"
 expect "tells which driver it has" "$(curl_socket /info)" "cgroup_driver\":\"$MANAGER"
 
 in_cgroup() {
@@ -28,6 +43,43 @@ metric() {
         .podMetrics[].containerMetrics[]? | select(.containerId == $id).metrics[]
         | select(.name == $name) | "\(.value.value) \(.labelValues | join(","))"'
 }
+
+# expect_pull WHAT CGROUP OPTION...: in a process of its own, for as long as it pulls and a while longer.
+expect_pull() {
+    what=$1
+    cgroup=$2
+    shift 2
+    crictl rmi $IMAGE >/dev/null 2>&1 || true
+    crictl pull "$@" $IMAGE >/dev/null || fail "pull"
+    puller=$(pgrep -f 'pull-process$') || fail "no process pulls"
+    expect "$what" "$(cgroup_of "$puller")" "^$cgroup/crio-pull-image-$puller$scope\$"
+    until_true 60 sh -c "! kill -0 $puller" || fail "the process of pulls stays"
+    until_true 10 [ ! -e "/sys/fs/cgroup$cgroup/crio-pull-image-$puller$scope" ] || fail "its cgroup stays"
+}
+case $MANAGER in
+    systemd)
+        scope=.scope all=pulls.slice all_path=/pulls.slice
+        pod_parent=kubepods-pull.slice pod_path=/kubepods.slice/kubepods-pull.slice
+        ;;
+    *)
+        scope='' all=/pulls all_path=/pulls
+        pod_parent=/kubepods/pull pod_path=/kubepods/pull
+        ;;
+esac
+jq -n --arg parent "$pod_parent" '{
+    metadata: {name: "pull", namespace: "vm", uid: "pull", attempt: 0}, linux: {cgroup_parent: $parent}
+}' >/run/pod-pull.json
+expect_pull "pulls in the cgroup of a pod" "$pod_path" --pod-config /run/pod-pull.json
+sed -i "s#^separate_pull_cgroup = .*#separate_pull_cgroup = \"$all\"#" /etc/crio/crio.conf.d/60-unified.conf
+systemctl restart crid || fail "restart"
+expect_pull "pulls in the cgroup that is named" "$all_path"
+
+POD_FILTER='.annotations = {"slow.example.com": "", "blockio.resources.beta.kubernetes.io/pod": "slow"}'
+run_container slow '{}' "sleep 3600" || fail "run"
+unset POD_FILTER
+job_disk=$(cat "/sys/class/block/$(basename "$(readlink -f /dev/vdb)")/dev")
+expect "limits block I/O" "$(in_cgroup io.max)" "^$job_disk rbps=1000000 wbps=max riops=max wiops=100\$"
+remove_pod
 
 # A process of a container that eats memory: only that dies, and the container goes on.
 greedy='x=$(head -c 100000000 /dev/zero | tr "\\0" a)'
