@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import type { CommandStreams, TerminalSize } from "../oci/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
+import { carry, carryAll } from "./carry.ts";
 import type { Outcome } from "./status.ts";
 
 /** A client's ends of a command's streams, whatever protocol they come by. */
@@ -36,9 +37,11 @@ export async function serveCommand(
   }
   client.gone.then(() => streams.hangUp());
   client.followSizes((size) => streams.resize(size));
-  if (streams.stdin !== undefined) client.stdin?.pipe(streams.stdin);
+  if (client.stdin !== undefined && streams.stdin !== undefined) {
+    carryAll(client.stdin, streams.stdin);
+  }
   // A command without input, and the input it no longer takes: it is not kept from the client.
-  else client.stdin?.resume();
+  if (streams.stdin === undefined) client.stdin?.resume();
   streams.stdin?.once("close", () => client.stdin?.resume());
   const copied = Promise.all([
     copy(streams.stdout, client.stdout),
@@ -59,7 +62,7 @@ async function copy(source: Readable | undefined, target: Writable | undefined):
   if (source === undefined) return void target.end();
   const { promise, resolve } = Promise.withResolvers<void>();
   // Not pipeline(): a source that is closed without an end must not take with it what it has said.
-  source.pipe(target, { end: false });
+  carry(source, target);
   source.once("error", () => {});
   source.once("close", () => target.end(() => resolve()));
   target.once("close", () => {

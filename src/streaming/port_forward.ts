@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { errorMessage } from "../failure/mod.ts";
 import { log } from "../observe/mod.ts";
+import { carryAll } from "./carry.ts";
 import { SpdyServer } from "./spdy/connection.ts";
 import type { SpdyStream } from "./spdy/stream.ts";
 
@@ -107,7 +108,7 @@ function bridge(data: SpdyStream, target: Duplex): Promise<void> {
   });
   target.once("end", resolve);
   data.once("close", () => target.destroy());
-  data.pipe(target);
-  target.pipe(data);
+  carryAll(data, target);
+  carryAll(target, data);
   return promise;
 }

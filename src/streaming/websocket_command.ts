@@ -4,6 +4,7 @@ import { Readable, Writable } from "node:stream";
 import type { WebSocket } from "ws";
 import type { TerminalSize, WantedStreams } from "../oci/mod.ts";
 import type { ClientStreams } from "./command_session.ts";
+import { giveBack } from "./chunk_memory.ts";
 import type { CommandProtocol } from "./protocols.ts";
 import { ResizeParser } from "./resize.ts";
 import { statusJson, statusText } from "./status.ts";
@@ -127,8 +128,11 @@ class Output extends Writable {
   override _write(data: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
     this.#onData();
     const message = this.#base64
-      ? `${this.#channel}${data.toString("base64")}`
+      ? Buffer.from(`${this.#channel}${data.toString("base64")}`)
       : Buffer.concat([Buffer.of(this.#channel), data]);
-    this.#socket.send(message, done);
+    this.#socket.send(message, { binary: !this.#base64 }, (error) => {
+      giveBack(message);
+      done(error);
+    });
   }
 }

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
+import { giveBack, hold } from "../chunk_memory.ts";
 import { SpdyError } from "./errors.ts";
 import { FrameParser } from "./frame_parser.ts";
 import {
@@ -56,7 +57,6 @@ export class SpdyServer {
   readonly #headerReader = new HeaderReader();
   readonly #headerWriter = new HeaderWriter();
   readonly #streams = new Map<number, SpdyStream>();
-  readonly #waiting: (() => void)[] = [];
   readonly #unsent = new Map<SpdyStream, () => void>();
   /** Consumed bytes that the peer has not been told of. */
   readonly #untold = new Map<SpdyStream, number>();
@@ -79,7 +79,6 @@ export class SpdyServer {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     socket.on("error", () => {});
-    socket.on("drain", () => this.#drained());
     socket.once("close", () => {
       this.#abandonAll();
       resolve();
@@ -110,10 +109,12 @@ export class SpdyServer {
   async #read(): Promise<void> {
     try {
       for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
+        hold(chunk);
         for (const frame of this.#parser.feed(chunk)) {
           const wait = this.#handle(frame);
           if (wait !== undefined) await wait;
         }
+        giveBack(chunk);
       }
       this.#peerEnded();
     } catch (error) {
@@ -162,7 +163,10 @@ export class SpdyServer {
 
   #receive(streamId: number, data: Buffer, fin: boolean): Promise<void> | undefined {
     const stream = this.#streams.get(streamId);
-    if (data.length > 0) this.#options.onData?.();
+    if (data.length > 0) {
+      this.#options.onData?.();
+      hold(data);
+    }
     if (stream !== undefined) return stream.deliver(data, fin);
     if (streamId > this.#lastStreamId) throw new SpdyError(`data for no stream: ${streamId}`);
     return undefined; // it was closed a moment ago
@@ -210,28 +214,21 @@ export class SpdyServer {
     const last = size === data.length;
     stream.window -= size;
     if (size > 0) this.#options.onData?.();
+    // Once the frame is on its way: a stream has one at a time, so that streams take turns.
+    const sent = (error?: Error | null) => {
+      if (last || error) done(error ?? undefined);
+      else this.#send(stream, data.subarray(size), fin, done);
+    };
+    const head = dataHead(stream.id, size, last && fin === 1 ? FLAG_FIN : 0);
+    if (size === 0) return void this.#socket.write(head, sent);
     this.#socket.cork();
-    this.#socket.write(dataHead(stream.id, size, last && fin === 1 ? FLAG_FIN : 0));
-    const room = size === 0
-      ? !this.#socket.writableNeedDrain
-      : this.#socket.write(last ? data : data.subarray(0, size));
+    this.#socket.write(head);
+    this.#socket.write(last ? data : data.subarray(0, size), sent);
     this.#socket.uncork();
-    const next = last ? done : () => this.#send(stream, data.subarray(size), fin, done);
-    if (room) next();
-    else this.#waiting.push(next);
   }
 
   #allowance(stream: SpdyStream): number {
     return this.#peerUsesWindows ? Math.max(0, stream.window) : MAX_FRAME;
-  }
-
-  #drained(): void {
-    const turn = this.#waiting.splice(0);
-    for (const go of turn) {
-      // Those for which there is no room any more wait again, behind the others.
-      if (this.#socket.writableNeedDrain) this.#waiting.push(go);
-      else go();
-    }
   }
 
   // Windows
@@ -285,6 +282,5 @@ export class SpdyServer {
 
   #abandonAll(): void {
     for (const stream of Array.from(this.#streams.values())) stream.abandon();
-    for (const go of this.#waiting.splice(0)) go();
   }
 }

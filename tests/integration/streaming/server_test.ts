@@ -14,6 +14,9 @@ import {
   until,
 } from "./node.ts";
 
+/** Below those that the kernel gives out by itself. */
+const PORT = 10_000 + crypto.getRandomValues(new Uint16Array(1))[0]! % 20_000;
+
 let directory: string;
 const file = (name: string) => join(directory, name);
 
@@ -48,6 +51,7 @@ describe("crid's streaming server as it is configured", () => {
       settings: `
 [crio.api]
 stream_address = "::1"
+stream_port = "${PORT}"
 stream_enable_tls = true
 stream_tls_cert = ${JSON.stringify(file("crt"))}
 stream_tls_key = ${JSON.stringify(file("key"))}
@@ -83,7 +87,8 @@ tls_min_version = "VersionTLS13"
     });
   };
 
-  it("serves over TLS on its address", async () => {
+  it("serves over TLS on its address and port", async () => {
+    assert.equal(await port(), PORT);
     const client = await node.shell(id, "echo secret; exit 4", OUTPUTS);
     assert.equal(await client.stdout!.text(), "secret\n");
     assert.match(await client.error.text(), /"message":"4"/);

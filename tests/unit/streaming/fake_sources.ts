@@ -3,24 +3,32 @@
  *
  * @module
  */
-import { Duplex, PassThrough } from "node:stream";
+import { Buffer } from "node:buffer";
+import { type Duplex, PassThrough, type TransformCallback } from "node:stream";
 import type { CommandStreams, TerminalSize, WantedStreams } from "../../../src/oci/mod.ts";
 import { CridError } from "../../../src/failure/mod.ts";
 import { serveStreams, type StreamServer, type StreamSources } from "../../../src/streaming/mod.ts";
 import type { StreamServerOptions } from "../../../src/streaming/mod.ts";
 
+/** Copies what it is given, as pipes and sockets do. */
+class CopyingPipe extends PassThrough {
+  override _transform(chunk: Buffer, encoding: BufferEncoding, done: TransformCallback): void {
+    super._transform(Buffer.from(chunk), encoding, done);
+  }
+}
+
 /** A command whose streams and end a test holds in its hand. */
 export class FakeCommand implements CommandStreams {
   readonly stdin: PassThrough | undefined;
-  readonly stdout = new PassThrough();
+  readonly stdout = new CopyingPipe();
   readonly stderr: PassThrough | undefined;
   readonly sizes: TerminalSize[] = [];
   readonly #ended = Promise.withResolvers<number>();
   readonly #hungUp = Promise.withResolvers<void>();
 
   constructor(wanted: WantedStreams) {
-    this.stdin = wanted.stdin ? new PassThrough() : undefined;
-    this.stderr = wanted.stderr ? new PassThrough() : undefined;
+    this.stdin = wanted.stdin ? new CopyingPipe() : undefined;
+    this.stderr = wanted.stderr ? new CopyingPipe() : undefined;
     this.ended.catch(() => {});
   }
 
@@ -80,7 +88,7 @@ export class FakeSources implements StreamSources {
   }
 
   connect(_sandboxId: string, port: number): Promise<Duplex> {
-    if (port !== 1) return Promise.resolve(new PassThrough());
+    if (port !== 1) return Promise.resolve(new CopyingPipe());
     return Promise.reject(new CridError("unavailable", "connect to port 1: Connection refused"));
   }
 }

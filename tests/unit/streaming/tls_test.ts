@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { join } from "@std/path";
 import { after, before, describe, it } from "@std/testing/bdd";
 import { run } from "../../../src/linux/mod.ts";
+import { commandClient } from "../../harness/spdy_client.ts";
 import { execUrl, served } from "./fake_sources.ts";
 
 let directory: string;
@@ -61,6 +63,25 @@ describe("the streaming server over TLS", () => {
     const { name, answer } = await request(streams.server.port);
     assert.equal(name, "own");
     assert.match(answer, / 404 /);
+  });
+
+  it("carries binary data both ways without a change, also for a client that is slow", async () => {
+    await using streams = await served({ tls: tls(await certificate("carrier")) });
+    const started = streams.sources.started();
+    const url = execUrl(streams.server, { stdin: true });
+    const client = await commandClient(url, ["stdin", "stdout", "stderr"]);
+    const command = await started;
+    command.stdin!.pipe(command.stdout, { end: false });
+    command.stdin!.once("end", () => command.exit(0));
+    const { socket } = client.connection;
+    const naps = setInterval(() => socket.isPaused() ? socket.resume() : socket.pause(), 10);
+    const sent = Buffer.from(crypto.getRandomValues(new Uint8Array(60_000)));
+    for (let index = 0; index < 50; index++) await client.stdin!.write(sent);
+    await client.stdin!.end();
+    const received = await client.stdout!.all();
+    clearInterval(naps);
+    assert.ok(received.equals(Buffer.concat(Array(50).fill(sent))));
+    client.connection.close();
   });
 
   it("uses a new certificate from the moment it is there, and keeps the old when it is bad", async () => {

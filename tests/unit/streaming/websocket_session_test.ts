@@ -65,6 +65,26 @@ describe("a command over WebSocket", () => {
     });
   }
 
+  for (const protocol of ["v5.channel.k8s.io", "v4.base64.channel.k8s.io"]) {
+    it(`carries binary data both ways without a change as ${protocol}`, async () => {
+      await using streams = await served();
+      const { socket, channels, closed, command } = await session(streams, protocol, {
+        stdin: true,
+      });
+      command.stdin!.pipe(command.stdout, { end: false });
+      const block = Buffer.from(crypto.getRandomValues(new Uint8Array(60_000)));
+      const text = block.toString("latin1");
+      const message = protocol.includes("base64") ? `0${btoa(text)}` : `\0${text}`;
+      for (let index = 0; index < 20; index++) socket.send(Buffer.from(message, "latin1"));
+      while ((channels.get(1)?.length ?? 0) < 20 * block.length) {
+        await new Promise((resolve) => socket.once("message", resolve));
+      }
+      assert.ok(channels.get(1) === text.repeat(20));
+      command.exit(0);
+      assert.equal(await closed, 1000);
+    });
+  }
+
   it("says nothing of success to the oldest clients", async () => {
     await using streams = await served();
     const { channels, closed, command } = await session(streams, "channel.k8s.io");
