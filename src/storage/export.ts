@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Buffer } from "node:buffer";
 import * as fs from "node:fs";
 import { CridError, errorMessage } from "../failure/mod.ts";
-import { type Fd, isErrno, open, OpenFlag, openInRoot } from "../linux/mod.ts";
+import { Fd, isErrno, open, OpenFlag, openInRoot, statFd } from "../linux/mod.ts";
 import { storePaths } from "./paths.ts";
 import { readTarSplit } from "./tar_split_reader.ts";
 import type { LayerRecord, Store } from "./types.ts";
@@ -93,10 +93,14 @@ async function* reassemble(
 function openFile(what: string, root: Fd, name: Uint8Array): Fd {
   try {
     const flags = OpenFlag.READ | OpenFlag.NOFOLLOW | OpenFlag.NONBLOCK;
-    return openInRoot(root, name, flags);
+    using file = openInRoot(root, name, flags);
+    if ((statFd(file).mode & fs.constants.S_IFMT) === fs.constants.S_IFREG) {
+      return new Fd(file.release());
+    }
   } catch (error) {
     throw damaged(what, name, isErrno(error, "ENOENT") ? "it is missing" : errorMessage(error));
   }
+  throw damaged(what, name, "it is no file");
 }
 
 function checkDigest(what: string, { diffDigest }: LayerRecord, actual: string): void {
