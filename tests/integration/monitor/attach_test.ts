@@ -2,7 +2,7 @@ import { after, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { makeStage, RUNTIMES, type Stage } from "./container.ts";
-import { createContainer, IS_RELEASE, logText, MONITORS } from "./monitor.ts";
+import { createContainer, IS_RELEASE, logText, MONITORS, until } from "./monitor.ts";
 import { buildPeer, Peer, runPeer } from "./attach_client.ts";
 import { countFds, procNumber } from "./processes.ts";
 
@@ -186,7 +186,7 @@ describe("the monitor's attach socket", () => {
       const before = countFds(pid);
       const memory = await procNumber(pid, "status", "VmRSS");
       await runPeer(peer, "connects", container.socket, "2000");
-      await until(() => Promise.resolve(countFds(pid) === before), "all are closed");
+      await until(() => countFds(pid) === before, "all are closed");
       const grown = await procNumber(pid, "status", "VmRSS") - memory;
       // A sanitizer keeps what was freed for a while.
       assert.ok(grown <= (IS_RELEASE ? 64 : 4096), `${grown} kB`);
@@ -238,13 +238,6 @@ describe("the monitor's attach socket", () => {
     });
   });
 });
-
-async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + 10_000; !await condition();) {
-    assert.ok(Date.now() < end, what);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 /** User and system time of a process, in clock ticks. */
 async function cpuTicks(pid: number): Promise<number> {

@@ -11,8 +11,10 @@ import {
   MONITORS,
   parseLog,
   prepareContainer,
+  until,
 } from "./monitor.ts";
 import { buildPeer, Peer } from "./attach_client.ts";
+import { countFds } from "./processes.ts";
 import { Watch } from "./watch.ts";
 
 function shape(lines: readonly LogLine[]): string[] {
@@ -240,17 +242,41 @@ describe("the monitor's log", () => {
       assert.deepEqual(shape(await bare.log()), ["stdout F said"]);
     });
 
-    it("stays in the old file when the new one cannot be made", async () => {
-      await using container = await make("read x; echo $x; exit 3", ["--stdin"]);
+    it("stays in the old file when the new one cannot be made, however often", async () => {
+      for (const rotation of [[], ["--log-rotate"]]) {
+        const args = ["--stdin", "--leave-stdin-open", ...rotation];
+        await using container = await make("read x; echo $x; read x; exit 3", args);
+        await container.start();
+        const pid = await container.monitorPid();
+        const fds = countFds(pid);
+        await Deno.rename(container.path("log"), container.path("moved"));
+        await Deno.mkdir(container.path("log"));
+        await Deno.mkdir(container.path("log/in-the-way"));
+        await container.control("2 0 0\n".repeat(10));
+        await container.writeStdin("kept\n", "kept\n");
+        await container.contains(container.path("moved"), " stdout F kept\n");
+        await until(() => countFds(pid) === fds, "nothing is left open");
+        await using client = new Peer(await buildPeer(stage.directory), [
+          "relay",
+          container.socket,
+        ]);
+        client.send("\n");
+        assert.equal(await container.end(), "3");
+      }
+    });
+
+    it("goes on in a new file whatever an earlier one has left beside it", async () => {
+      await using container = await make("read x; echo $x", ["--stdin"]);
       await container.start();
-      const held = await Deno.open(container.path("log"));
       await Deno.rename(container.path("log"), container.path("moved"));
-      await Deno.mkdir(container.path("log"));
-      await Deno.mkdir(container.path("log/in-the-way"));
+      for (const name of ["log.tmp", "log.new"]) {
+        await Deno.writeTextFile(container.path(name), "left over\n");
+      }
       await container.control("2 0 0\n");
-      await container.kill();
-      assert.equal(await container.end(), "137");
-      held.close();
+      await container.exists(container.path("log"));
+      await container.writeStdin("new\n");
+      await container.end();
+      assert.deepEqual(shape(await container.log()), ["stdout F new"]);
     });
 
     it("rotates numbered files at the size limit", async () => {

@@ -161,6 +161,14 @@ class Lines {
   }
 }
 
+/** Waits for what nothing announces. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string) {
+  for (const end = Date.now() + 10_000; !await condition();) {
+    assert.ok(Date.now() < end, what);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 /** How a container of a test is made. */
 export interface ContainerOptions extends BundleOptions {
   readonly stage: Stage;
@@ -265,21 +273,13 @@ export class Container implements AsyncDisposable {
 
   /** Waits until a file has `text` in it. */
   async contains(path: string, text: string): Promise<void> {
-    await this.#until(async () => {
-      return (await Deno.readTextFile(path).catch(() => "")).includes(text);
-    });
+    const said = async () => (await Deno.readTextFile(path).catch(() => "")).includes(text);
+    await until(said, `${path} has ${JSON.stringify(text)}`);
   }
 
   /** Waits for a file. */
   async exists(path: string): Promise<void> {
-    await this.#until(() => Deno.stat(path).then(() => true, () => false));
-  }
-
-  async #until(condition: () => Promise<boolean>): Promise<void> {
-    for (const end = Date.now() + 10_000; !await condition();) {
-      assert.ok(Date.now() < end, "waited for ten seconds");
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await until(() => Deno.stat(path).then(() => true, () => false), `there is ${path}`);
   }
 
   /** Kills the container. */
@@ -306,7 +306,8 @@ export class Container implements AsyncDisposable {
   async control(text: string): Promise<void> {
     const file = await open(this.path("ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
     try {
-      await this.#until(() => file.write(text).then(() => true, () => false)); // or it is full
+      const written = () => file.write(text).then(() => true, () => false); // or it is full
+      await until(written, "the FIFO takes a line");
     } finally {
       await file.close();
     }
