@@ -113,6 +113,13 @@ export class CgroupfsDriver implements CgroupDriver {
     );
   }
 
+  removeQuota(path: string): void {
+    const cpu = this.#place("cpu", path);
+    if (cpu === undefined) return;
+    if (this.version === 1) writeKernelFile(`${cpu}/cpu.cfs_quota_us`, "-1");
+    else writeKernelFile(`${cpu}/cpu.max`, "max");
+  }
+
   async remove(path: string): Promise<void> {
     this.#refuseRoot("remove", path);
     await Promise.all(this.#places(path).map(removeTree));

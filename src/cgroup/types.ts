@@ -145,6 +145,8 @@ export interface CgroupDriver {
   removeSandbox(parent: string, id: string): Promise<void>;
   /** Moves a process, for the monitor. Makes the cgroup, with its limits, if it is missing. */
   place(path: string, pid: number, limits?: CpuLimits): Promise<void>;
+  /** Takes away what bounds the CPU time of a cgroup; its children keep theirs. */
+  removeQuota(path: string): void;
   /** Removes an empty cgroup and its empty children; missing is no error. */
   remove(path: string): Promise<void>;
   /** Pids below a path, children included. */

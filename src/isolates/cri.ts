@@ -12,14 +12,14 @@ import { CridError, errorMessage, together } from "../failure/mod.ts";
 import { startThrough } from "../linux/mod.ts";
 import { createNetwork } from "../network/mod.ts";
 import { log } from "../observe/mod.ts";
-import { loadHandlers } from "../oci/mod.ts";
+import { loadHandlers, restoreInterrupts } from "../oci/mod.ts";
 import { createPods } from "../pod/mod.ts";
 import { serveCri } from "../server/mod.ts";
 import { createStats } from "../stats/mod.ts";
 import { beginRun, endRun } from "./clean_shutdown.ts";
 import type { Installation } from "./messages.ts";
 import { podMetrics } from "./pod_metrics.ts";
-import { hostPortOptions, podOptions, specDefaults } from "./options.ts";
+import { hostPortOptions, podOptions, specDefaults, tuningPlaces } from "./options.ts";
 import { type Given, pinnedImages, putInForce } from "./reload.ts";
 import { openRepairedStore } from "./repair.ts";
 import { PullProcesses } from "./pull_processes.ts";
@@ -128,6 +128,7 @@ export async function startCri(
       closing: closing.signal,
     }),
   );
+  await balanceInterrupts(config);
   if (crio.internal_wipe) await wipePods(await due, pods, images);
   await together(
     writeVersion(crio.version_file, installation.version),
@@ -177,4 +178,15 @@ export async function startCri(
       await endRun(crio.clean_shutdown_file, crio.root);
     },
   };
+}
+
+/** What irqbalance is kept from after a boot, when the containers are gone for which it was. */
+async function balanceInterrupts(config: Config): Promise<void> {
+  const original = config.runtime.irqbalance_config_restore_file;
+  if (original === "disable") return;
+  try {
+    await restoreInterrupts(tuningPlaces(config), original);
+  } catch (error) {
+    log.error(`Restore the banned CPUs of irqbalance: ${errorMessage(error)}`);
+  }
 }

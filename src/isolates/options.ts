@@ -9,7 +9,13 @@ import type { CgroupDriver } from "../cgroup/mod.ts";
 import type { Config, WorkloadConfig } from "../config/mod.ts";
 import { CridError } from "../failure/mod.ts";
 import type { HostPortOptions } from "../network/mod.ts";
-import { type Blockio, type IdMaps, loadBlockio, type SpecDefaults } from "../oci/mod.ts";
+import {
+  type Blockio,
+  type IdMaps,
+  loadBlockio,
+  type SpecDefaults,
+  type TuningPlaces,
+} from "../oci/mod.ts";
 import { parseIdMaps, type PodOptions, type PodSelinux, type Workload } from "../pod/mod.ts";
 import { loadSelinuxPolicy } from "../security/mod.ts";
 import type { StoreOptions } from "../storage/mod.ts";
@@ -42,6 +48,7 @@ export function specDefaults(config: Config, cgroups: CgroupDriver): SpecDefault
       driver: cgroups.kind,
       controllers: cgroups.controllers(),
     },
+    tuning: tuningPlaces(config),
     defaultCapabilities: runtime.default_capabilities,
     addInheritableCapabilities: runtime.add_inheritable_capabilities,
     defaultEnv: runtime.default_env,
@@ -65,6 +72,17 @@ export function specDefaults(config: Config, cgroups: CgroupDriver): SpecDefault
     absentMountSourcesToReject: runtime.absent_mount_sources_to_reject,
     imageVolumes: image.image_volumes,
     storageRoot: crio.root,
+  };
+}
+
+/** Where the CPUs of containers are tuned that want to be alone on them. */
+export function tuningPlaces({ runtime }: Config): TuningPlaces {
+  return {
+    affinity: "/proc/irq/default_smp_affinity",
+    balancer: runtime.irqbalance_config_file,
+    cpus: "/sys/devices/system/cpu",
+    saved: "/var/run/crio/cpu",
+    programs: { systemctl: "systemctl", irqbalance: "irqbalance" },
   };
 }
 

@@ -15,6 +15,7 @@ import { cString, lastErrno, libc } from "./libc.ts";
 const O_RDONLY = 0;
 const O_WRONLY = 1;
 const O_RDWR = 2;
+const O_TRUNC = 0o1000;
 const AT_REMOVEDIR = 0x200;
 const O_CLOEXEC = 0o2000000;
 const ENOENT = 2;
@@ -75,7 +76,7 @@ export function readKernelFile(path: string): string | undefined {
  * @throws {KernelFileError}
  */
 export function writeKernelFile(path: string, text: string): void {
-  const fd = openForWriting(path);
+  const fd = openForWriting(path, O_WRONLY | O_TRUNC);
   try {
     const bytes = encoder.encode(text);
     if (Number(libc().write(fd, bytes, BigInt(bytes.length))) < 0) fail("write", path);

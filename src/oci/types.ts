@@ -7,6 +7,7 @@ import type { SelinuxOptions, SelinuxPolicy } from "../security/mod.ts";
 import type { IdMaps } from "../storage/mod.ts";
 import type { Blockio } from "./blockio/blockio.ts";
 import type { NamespaceRef, OciSpec, SpecMount } from "./oci_spec.ts";
+import type { TuningPlaces } from "./tuning/tuning.ts";
 
 export type { IdMap, IdMaps } from "../storage/mod.ts";
 export type * from "./oci_spec.ts";
@@ -317,6 +318,7 @@ export interface CgroupSettings {
 /** What the configuration and the host add to every container's spec. Names as in crio.conf. */
 export interface SpecDefaults {
   readonly cgroup: CgroupSettings;
+  readonly tuning: TuningPlaces;
   readonly defaultCapabilities: readonly string[];
   readonly addInheritableCapabilities: boolean;
   /** `NAME=value`. */

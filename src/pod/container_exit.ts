@@ -4,6 +4,7 @@ import { isAlive, type NamespaceRef, readExit } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { Container, Exit } from "./container.ts";
 import type { PodContext } from "./context.ts";
+import { untuneContainer } from "./cpu_tuning.ts";
 import { removeIfAny } from "./files.ts";
 import { releaseImageVolumes } from "./image_volumes.ts";
 import { processEnd } from "./process_end.ts";
@@ -42,6 +43,7 @@ async function recordExit(context: PodContext, container: Container, exit: Exit)
   };
   const isSaved = await attempt(() => saveState(context, container));
   await attempt(() => killLeftovers(context, container));
+  await attempt(() => untuneContainer(context, container));
   await attempt(() => context.store.unmountContainer(id));
   await attempt(() => releaseImageVolumes(context, id));
   // Until it is saved elsewhere, the exit file is what a restart has to go by.

@@ -5,6 +5,7 @@ import { type Container, START_FAILED_CODE } from "./container.ts";
 import { settleExit } from "./container_exit.ts";
 import { containerHandler, findContainerHandler } from "./container_handler.ts";
 import type { PodContext } from "./context.ts";
+import { tuneContainer } from "./cpu_tuning.ts";
 import { signalProcess } from "./signals.ts";
 import { saveState } from "./state_file.ts";
 import { now } from "./time.ts";
@@ -30,6 +31,7 @@ export function startContainer(context: PodContext, container: Container): Promi
     const handler = containerHandler(context, container);
     const startedAt = now();
     try {
+      await tuneContainer(context, container);
       await startInRuntime(handler, container.id);
     } catch (error) {
       const failure = wrapError(`start container ${container.id}`, error);

@@ -112,6 +112,11 @@ export class SystemdDriver implements CgroupDriver, Disposable {
     }
   }
 
+  /** By its file: systemd writes a slice's quota only when somebody sets it anew. */
+  removeQuota(path: string): void {
+    this.#files.removeQuota(path);
+  }
+
   async remove(path: string): Promise<void> {
     const unit = basename(path);
     if (unit.endsWith(".scope")) {

@@ -49,22 +49,24 @@ export const CONFINEMENT = {
     flag: "rdt-config-file",
     reload: true,
     built: false,
-    doc: 'File with Intel RDT classes; "" means no classes.',
+    doc: 'File with Intel RDT classes; "" means no classes. Containers that name one are refused.',
   },
   irqbalance_config_file: {
     type: "string",
     default: "/etc/sysconfig/irqbalance",
     flag: "irqbalance-config-file",
-    built: false,
-    doc: "irqbalance's configuration, in which CPUs of high-performance pods are banned.",
+    doc:
+      "irqbalance's configuration, in which the CPUs are banned of guaranteed containers that ask " +
+      "for it by the annotation irq-load-balancing.crio.io. irqbalance is started again then, by " +
+      "systemctl.",
   },
   irqbalance_config_restore_file: {
     type: "string",
     default: "/etc/sysconfig/orig_irq_banned_cpus",
     flag: "irqbalance-config-restore-file",
-    built: false,
-    without: "disable",
-    doc: "File with the banned CPUs to restore at start; disable restores none.",
+    doc:
+      "File with the banned CPUs to restore at the first start after a boot; it is made when it is " +
+      "missing. disable restores none.",
   },
   cgroup_manager: {
     type: "string",

@@ -41,7 +41,11 @@ export const RUNTIME_HANDLER = {
     type: "list",
     default: [],
     check: allowedAnnotations,
-    doc: "Pod annotations that this handler obeys; others of CRI-O's annotations are dropped.",
+    doc:
+      "Pod annotations that this handler obeys; others of CRI-O's annotations are dropped. Some " +
+      "are refused with the container that has them, for crid has not built what they ask for: " +
+      "seccomp-profile.crio.io, seccomp-notifier-action.crio.io, cpu-load-balancing.crio.io and " +
+      "the classes of RDT.",
   },
   default_annotations: {
     type: "map",

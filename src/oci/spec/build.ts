@@ -1,5 +1,6 @@
 import type { BuiltSpec, OciSpec, RuntimeHandler, SpecDefaults, SpecInput } from "../types.ts";
 import { blockioStage } from "../blockio/stage.ts";
+import { tuningStage } from "../tuning/stage.ts";
 import { cdiStage } from "../cdi/stage.ts";
 import { hooksStage } from "../hooks/stage.ts";
 import { capabilitiesStage } from "./capabilities.ts";
@@ -12,6 +13,7 @@ import { limitsStage } from "./limits.ts";
 import { mountsStage } from "./mounts.ts";
 import { namespacesStage } from "./namespaces.ts";
 import { processStage } from "./process.ts";
+import { refusedAnnotationsStage } from "./refused_annotations.ts";
 import { resourcesStage } from "./resources.ts";
 import { rootfsStage } from "./rootfs.ts";
 import { secretsStage } from "./secrets.ts";
@@ -25,6 +27,7 @@ import { userStage } from "./user.ts";
 
 /** The order matters: mounts need the user, seccomp the capabilities. */
 const STAGES: readonly Stage[] = [
+  refusedAnnotationsStage,
   processStage,
   systemdStage,
   gomaxprocsStage,
@@ -38,6 +41,7 @@ const STAGES: readonly Stage[] = [
   devicesStage,
   resourcesStage,
   sharedCpusStage,
+  tuningStage,
   blockioStage,
   limitsStage,
   securityStage,

@@ -1,13 +1,13 @@
 import { CridError } from "../../failure/mod.ts";
-import type { OciSpec, SpecInput } from "../types.ts";
+import type { OciSpec } from "../types.ts";
 import { CONTAINER_NAME } from "./annotations.ts";
 import type { SpecDraft } from "./draft.ts";
+import { hasWholeCpus } from "./whole_cpus.ts";
 
 /** `cpu-shared.crio.io/<container>` on a pod. */
 const ANNOTATION = "cpu-shared.crio.io/";
-const SHARES_PER_CPU = 1024;
 /** What programs that pin their threads read, the names as CRI-O has them. */
-const OWN = "OPENSHIFT_ISOLATED_CPUS=";
+export const OWN_CPUS = "OPENSHIFT_ISOLATED_CPUS=";
 const SHARED = "OPENSHIFT_SHARED_CPUS=";
 
 /**
@@ -19,8 +19,8 @@ export function sharedCpusStage({ input, defaults, spec }: SpecDraft): void {
   const { annotations } = input;
   const name = annotations[CONTAINER_NAME] ?? "";
   if (input.role === "infra" || annotations[ANNOTATION + name] !== "enable") return;
-  if (!hasWholeCpus(input)) return;
-  const { cpusetCpus = "" } = input.resources ?? {};
+  const { cpusetCpus = "", cpuShares = 0 } = input.resources ?? {};
+  if (!hasWholeCpus(input.cgroupsPath, cpuShares)) return;
   const refuse = (why: string) => new CridError("invalid_argument", why);
   if (defaults.sharedCpuset === "") {
     throw refuse(
@@ -29,7 +29,7 @@ export function sharedCpusStage({ input, defaults, spec }: SpecDraft): void {
     );
   }
   if (cpusetCpus === "") throw refuse(`no cpus found for container ${JSON.stringify(name)}`);
-  spec.process.env.push(OWN + cpusetCpus, SHARED + defaults.sharedCpuset);
+  spec.process.env.push(OWN_CPUS + cpusetCpus, SHARED + defaults.sharedCpuset);
   const resources = spec.linux.resources ??= {};
   resources.cpu = { ...resources.cpu, cpus: withSharedCpus(spec, cpusetCpus) };
 }
@@ -38,10 +38,4 @@ export function sharedCpusStage({ input, defaults, spec }: SpecDraft): void {
 export function withSharedCpus({ process }: Pick<OciSpec, "process">, cpus: string): string {
   const shared = process.env.find((entry) => entry.startsWith(SHARED))?.slice(SHARED.length);
   return shared === undefined || cpus === "" ? cpus : `${cpus},${shared}`;
-}
-
-/** The kubelet gives such containers CPUs that nobody else has; it names classes by cgroups. */
-function hasWholeCpus({ cgroupsPath, resources }: SpecInput): boolean {
-  const shares = resources?.cpuShares ?? 0;
-  return !/burstable|besteffort/.test(cgroupsPath) && shares > 0 && shares % SHARES_PER_CPU === 0;
 }

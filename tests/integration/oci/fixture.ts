@@ -85,6 +85,13 @@ export const NO_IMAGE = {
 
 export const DEFAULTS: SpecDefaults = {
   cgroup: { version: 1, driver: "cgroupfs", controllers: new Set(["memory", "pids", "cpu"]) },
+  tuning: {
+    affinity: "/none",
+    balancer: "/none",
+    cpus: "/none",
+    saved: "/none",
+    programs: { systemctl: "/none", irqbalance: "/none" },
+  },
   defaultCapabilities: [
     ...["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "SETGID", "SETUID", "SETPCAP"],
     ...["NET_BIND_SERVICE", "KILL"],
