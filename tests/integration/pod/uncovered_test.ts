@@ -115,6 +115,29 @@ describe("a node asked for what critest does not ask", () => {
     assert.deepEqual((await runtime.listPodSandbox()).items, []);
   });
 
+  it("has the containers of a pod share what is the pod's, and nothing with other pods", async () => {
+    const inPod = async (config: ReturnType<typeof podConfig>) => {
+      const pod = await runPod(crid, config);
+      return await Promise.all(["one", "two"].map(async (name) => {
+        const asked = containerConfig({ metadata: { name } });
+        const id = await runContainer(crid, pod, config, asked);
+        const script = "for kind in ipc net uts pid mnt; do readlink /proc/self/ns/$kind; done";
+        const { stdout } = await execShell(crid, id, script);
+        return { id, namespaces: stdout.trim().split("\n") };
+      }));
+    };
+    const [one, two] = await inPod(podConfig(crid));
+    const [other] = await inPod(podConfig(crid));
+    assert.deepEqual(one!.namespaces.slice(0, 3), two!.namespaces.slice(0, 3));
+    const apart = (left: readonly string[], right: readonly string[]) =>
+      left.forEach((namespace, index) => assert.notEqual(namespace, right[index]));
+    apart(one!.namespaces.slice(3), two!.namespaces.slice(3));
+    apart(one!.namespaces, other!.namespaces);
+    await execShell(crid, one!.id, "echo said > /dev/shm/word");
+    assert.equal((await execShell(crid, two!.id, "cat /dev/shm/word")).stdout, "said\n");
+    assert.notEqual((await execShell(crid, other!.id, "cat /dev/shm/word")).exitCode, 0);
+  });
+
   it("tells what its images take, where, and more after a pull", async () => {
     const { image } = crid.client;
     for (const { id } of (await image.listImages({})).images) {
