@@ -25,7 +25,7 @@ import { mountImageVolumes, releaseImageVolumes } from "./image_volumes.ts";
 import { monitorPlacer } from "./monitor_cgroup.ts";
 import { containerName, newId } from "./names.ts";
 import { namespaceRefs } from "./namespace_refs.ts";
-import { processEnd } from "./process_end.ts";
+import { monitorEnd } from "./process_end.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { noSecurityContext } from "./security_context.ts";
 import { newContainerLabels, specSelinux } from "./selinux.ts";
@@ -155,7 +155,7 @@ export async function makeContainer(
     prepareLog(logPath);
     unwind.add("exit file", async () => {
       // The last thing that the monitor does is to write it.
-      await processEnd(container.monitor);
+      await monitorEnd(container.monitor);
       await forgetMonitor(options, id);
     });
     unwind.add("cgroup", () => removeCgroup(context, pod.cgroupParent, id));

@@ -8,7 +8,7 @@ import { releaseImageVolumes } from "./image_volumes.ts";
 import { unlinkLog } from "./log_links.ts";
 import { removeMonitorCgroup } from "./monitor_cgroup.ts";
 import { containerName } from "./names.ts";
-import { processEnd } from "./process_end.ts";
+import { monitorEnd } from "./process_end.ts";
 import { deleteFromRuntime } from "./runtime_delete.ts";
 
 /** Removes a container and all that it has on the host, killing it first if it runs; idempotent. */
@@ -27,7 +27,7 @@ export async function removeContainer(context: PodContext, container: Container)
     await releaseImageVolumes(context, id);
     await unlinkLog(container);
     // The last thing that the monitor does is to write the exit file.
-    await processEnd(container.monitor);
+    await monitorEnd(container.monitor);
     await removeMonitorCgroup(context, sandbox.parts, id, handler);
     await forgetMonitor(context.options, id);
     await context.store.deleteContainer(id);

@@ -14,7 +14,7 @@ import { infraStateJson } from "./container_record.ts";
 import { monitorPlacer, POD_WORKLOAD, removeMonitorCgroup } from "./monitor_cgroup.ts";
 import { infraName } from "./names.ts";
 import { namespaceRefs } from "./namespace_refs.ts";
-import { processEnd } from "./process_end.ts";
+import { monitorEnd } from "./process_end.ts";
 import { deleteFromRuntime } from "./runtime_delete.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { sandboxAnnotations } from "./sandbox_record.ts";
@@ -84,7 +84,7 @@ export async function stopInfra(context: PodContext, sandbox: Sandbox): Promise<
   await deleteFromRuntime(context, handler, sandbox.parts.cgroupParent, sandbox.id);
   sandbox.infra = undefined;
   // The last thing that the monitor does is to write the exit file.
-  await processEnd(sandbox.infraMonitor);
+  await monitorEnd(sandbox.infraMonitor);
   await removeMonitorCgroup(context, sandbox.parts, sandbox.id, handler);
   await forgetMonitor(context.options, sandbox.id);
   await context.store.unmountContainer(sandbox.id);
