@@ -20,7 +20,8 @@ const KILL_LIMIT_MS = 2000;
 /**
  * Runs a command in a container to its end, directly on the OCI runtime. The runtime detaches, the
  * native starter is left with the command's process and ends as it does; output flows through
- * pipes. When the time is up, everything that the command started is killed.
+ * pipes. As with CRI-O, a container with a terminal has its commands on terminals, too, whose output
+ * is all in `stdout`. When the time is up, everything that the command started is killed.
  *
  * @throws {CridError} `unknown` with the runtime's words when the command could not be started; the
  * signal's reason when the caller gave up.
@@ -30,9 +31,10 @@ export async function execSync(request: ExecSyncRequest): Promise<ExecSyncResult
   const base = join(request.bundle, `exec-${crypto.randomUUID()}`);
   const files = { spec: `${base}.json`, pid: `${base}.pid` };
   const cgroup = ExecCgroup.create(request);
+  const { terminal } = request.spec.process;
   try {
     // Synchronous: it is memory, /run, and each wait in the queue of a busy isolate costs more.
-    writeFileSync(files.spec, execProcess(request, { terminal: false }), { mode: 0o600 });
+    writeFileSync(files.spec, execProcess(request, { terminal }), { mode: 0o600 });
     const child = start(request, files, cgroup);
     return await finish(request, child, files.pid, cgroup);
   } finally {
@@ -46,17 +48,21 @@ function start(
   files: { readonly spec: string; readonly pid: string },
   cgroup: ExecCgroup,
 ): ChildProcess {
-  const { handler, id } = request;
+  const { handler, bundle, id, spec } = request;
+  const { terminal } = spec.process;
   const command = runtimeCommand({ ...handler, hideUnified: false }, [
     "exec",
     "--detach",
     ...["--pid-file", files.pid],
     ...["--process", files.spec],
     ...cgroup.runtimeArguments,
+    ...(terminal ? ["--console-socket", "{console}"] : []),
     id,
   ]);
-  const flags = [...execFlags(request), ...cgroup.starterArguments];
-  return spawn(handler.native, ["start", ...flags, "-w", files.pid, "--", ...command], {
+  // The starter with terminals puts nothing into cgroups: a kill finds the descendants alone then.
+  const starter = terminal ? ["session", "-t", bundle] : ["start", ...cgroup.starterArguments];
+  const flags = [...starter, ...execFlags(request), "-w", files.pid];
+  return spawn(handler.native, [...flags, "--", ...command], {
     env: execEnvironment(request),
     // The starter kills the command when its stdin closes: crid is gone then.
     stdio: ["pipe", "pipe", "pipe"],
@@ -83,7 +89,7 @@ async function finish(
     throw request.signal!.reason;
   }
   await drain(stdout, stderr);
-  if (readPid(pidFile) === undefined) throw notStarted(request, stderr.bytes(), code);
+  if (readPid(pidFile) === undefined) throw notStarted(request, [stderr, stdout], code);
   return { exitCode: code, stdout: stdout.bytes(), stderr: stderr.bytes(), timedOut: false };
 }
 
@@ -131,9 +137,11 @@ function readPid(pidFile: string): number | undefined {
   }
 }
 
-function notStarted({ id }: ExecSyncRequest, stderr: Uint8Array, code: number): CridError {
-  const words = lastMessage(new TextDecoder().decode(stderr)) || `the runtime ended with ${code}`;
-  return new CridError("unknown", `exec in container ${id}: ${words}`);
+/** crun's last words may be on the command's terminal already. */
+function notStarted({ id }: ExecSyncRequest, said: readonly Captured[], code: number): CridError {
+  const words = said.map((output) => lastMessage(new TextDecoder().decode(output.bytes())));
+  const reason = words.find((text) => text !== "") ?? `the runtime ended with ${code}`;
+  return new CridError("unknown", `exec in container ${id}: ${reason}`);
 }
 
 /** The end of the wait for a command: its time is up, or the caller has given up. */

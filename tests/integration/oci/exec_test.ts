@@ -31,13 +31,21 @@ for (const name of ["runc", "crun"]) {
 
     const exec = async (
       command: string,
-      options: { timeout?: number; signal?: AbortSignal; args?: string[] } = {},
+      options: {
+        timeout?: number;
+        signal?: AbortSignal;
+        args?: string[];
+        terminal?: boolean;
+      } = {},
     ) => {
       const result = await execSync({
         id: made.id,
         handler: place.handler(name),
         bundle: made.bundle,
-        spec: made.spec,
+        spec: {
+          ...made.spec,
+          process: { ...made.spec.process, terminal: options.terminal ?? false },
+        },
         args: options.args ?? ["sh", "-c", command],
         timeout: options.timeout ?? 20,
         signal: options.signal,
@@ -49,6 +57,21 @@ for (const name of ["runc", "crun"]) {
     it("gives its exit code and both of its streams", async () => {
       const result = await exec("echo -n out; echo -n err >&2; exit 3");
       assert.deepEqual(result, { exitCode: 3, stdout: "out", stderr: "err", timedOut: false });
+    });
+
+    it("has a terminal when the container has one", async () => {
+      const { stdout, ...result } = await exec("test -t 0 && test -t 1 && echo out; echo err >&2", {
+        terminal: true,
+      });
+      assert.equal(stdout, "out\r\nerr\r\n");
+      assert.deepEqual(result, { exitCode: 0, stderr: "", timedOut: false });
+      assert.equal((await exec("exit 3", { terminal: true })).exitCode, 3);
+      await assert.rejects(exec("", { args: ["no-such-command"], terminal: true }), {
+        message: /exec in container .*no-such-command/,
+      });
+      const late = await exec("echo before; sleep 77007", { terminal: true, timeout: 1 });
+      assert.deepEqual([late.timedOut, late.stdout], [true, "before\r\n"]);
+      assert.deepEqual(running("77007"), []);
     });
 
     it("tells the signal that ended it as 128 and its number", async () => {
