@@ -339,7 +339,9 @@ class PodService implements Pods, AsyncDisposable {
   }
 
   #emit(type: ContainerEventType, sandbox: Sandbox, subject: Sandbox | Container): void {
-    if (!this.#context.events.listening || !subject.visible) return;
+    if (!subject.visible) return;
+    log.debug(`Container event CONTAINER_${type.toUpperCase()}_EVENT generated for ${subject.id}`);
+    if (!this.#context.events.listening) return;
     this.#context.events.publish({
       containerId: subject.id,
       type,
@@ -347,6 +349,5 @@ class PodService implements Pods, AsyncDisposable {
       sandbox: this.#sandboxStatus(sandbox),
       containers: Array.from(sandbox.containers, (container) => container.status()),
     });
-    log.debug(`Container event CONTAINER_${type.toUpperCase()}_EVENT generated for ${subject.id}`);
   }
 }
