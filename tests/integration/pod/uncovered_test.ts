@@ -33,7 +33,12 @@ describe("a node asked for what critest does not ask", () => {
 
   before(async () => {
     const isolation = stack.use(await isolate());
-    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
+    const registry = stack.use(
+      await startImageRegistry(isolation, [
+        "e2e-test-images/busybox",
+        "crid/configured",
+      ]),
+    );
     crid = stack.use(await startCrid({ registry: registry.host, isolation }));
   });
   after(() => stack.disposeAsync());
@@ -171,6 +176,25 @@ describe("a node asked for what critest does not ask", () => {
     await execShell(crid, containerId, "until pgrep sleep; do :; done");
     const { status } = await runtime.containerStatus({ containerId });
     assert.equal(status!.stopSignal, Signal.SIGUSR1);
+    await runtime.stopContainer({ containerId, timeout: 30n });
+    assert.equal((await exited(crid, containerId)).exitCode, 42);
+  });
+
+  it("runs a container as its image says, up to the signal that stops it", async () => {
+    const image = { image: "registry.k8s.io/crid/configured:latest" };
+    const config = podConfig(crid);
+    const pod = await runPod(crid, config);
+    const script = "id -un; echo $COLOUR; pwd; cat /data/from-image; " +
+      "trap 'exit 42' INT; trap 'exit 1' TERM; while :; do sleep 0.05; done";
+    const asked = containerConfig({ image, command: [], args: [script] });
+    const containerId = await runContainer(crid, pod, config, asked);
+    const { runtime } = crid.client;
+    await execShell(crid, containerId, "until pgrep sleep; do :; done");
+    const { status } = await runtime.containerStatus({ containerId });
+    assert.equal(status!.stopSignal, Signal.SIGINT);
+    const log = await Deno.readTextFile(status!.logPath);
+    const said = log.trim().split("\n").map((line) => line.split(" ").at(-1));
+    assert.deepEqual(said, ["www-data", "blue", "/work", "image"]);
     await runtime.stopContainer({ containerId, timeout: 30n });
     assert.equal((await exited(crid, containerId)).exitCode, 42);
   });
