@@ -26,8 +26,8 @@ const UNIFIED = "/sys/fs/cgroup/unified";
  * cgroup versions, so the second one is unmounted inside.
  */
 export async function isolate(): Promise<Isolation> {
-  // Directories that crun makes there all the same go with the namespace.
-  const hide = `umount -l ${UNIFIED} 2>/dev/null && mount -t tmpfs tmpfs ${UNIFIED}`;
+  // Directories that crun makes there all the same, mounted or not, go with the namespace.
+  const hide = `umount -l ${UNIFIED} 2>/dev/null; mount -t tmpfs tmpfs ${UNIFIED} 2>/dev/null`;
   const script = `ip link set lo up && { ${hide}; echo ready; exec cat; }`;
   const args = ["--net", "--mount", "--propagation", "private", "sh", "-c", script];
   const child = start("unshare", args, {
