@@ -6,10 +6,11 @@
  */
 import { parseArgs } from "node:util";
 import { BENCH_IMAGES, pushTestImages } from "../images/mod.ts";
-import { type Crid, startCrid, startRegistry } from "../harness/mod.ts";
+import { type Crid, type Registry, startCrid, startRegistry } from "../harness/mod.ts";
 import { unpackFloor } from "./floors.ts";
 import { runInside } from "./inside.ts";
 import { type Figure, printFigures, samples, time } from "./measure.ts";
+import { skopeoPull } from "./peers.ts";
 import {
   childrenCpuTime,
   cpuTime,
@@ -61,6 +62,7 @@ async function layerPaths(repository: string): Promise<string[]> {
 
 async function measure(
   crid: Crid,
+  registry: Registry,
   repository: string,
   count: number,
   what: string,
@@ -74,6 +76,7 @@ async function measure(
     pull: await pull(crid, repository),
     floor: await floor(directory, blobs),
   }));
+  const skopeo = await skopeoPull(directory, `${registry.host}/${repository}:latest`);
   const figure = (key: keyof Cost): Pick<Figure, "unit" | "values" | "floor"> => ({
     unit: "ms",
     values: rounds.map(({ pull }) => pull[key]),
@@ -86,6 +89,7 @@ async function measure(
     { what, ...figure("elapsed"), budget },
     { what: `${what}: CPU time`, ...figure("cpu") },
     { what: `${what}: the first`, unit: "ms", values: [first] },
+    { what: `${what}: skopeo copy`, unit: "ms", values: [skopeo] },
   ];
 }
 
@@ -94,10 +98,10 @@ async function bench(): Promise<void> {
   await pushTestImages(registry.url, BENCH_IMAGES.map(({ repository }) => repository));
   await using crid = await startCrid({ registry: registry.host, logLevel: "info" });
   const started = residentMemory(crid.pid);
-  const small = await measure(crid, SMALL, Number(values.small), "5.6 MB, 3 layers", 90);
+  const small = await measure(crid, registry, SMALL, Number(values.small), "5.6 MB, 3 layers", 90);
   forgetPeak(crid.pid);
   const what = "1 GB, 12 layers, 68,000 files";
-  const large = await measure(crid, LARGE, Number(values.large), what, 6000);
+  const large = await measure(crid, registry, LARGE, Number(values.large), what, 6000);
   const peak = peakMemory(crid.pid);
   const idle = await restingMemory(crid.pid);
   printFigures("PullImage from loopback onto tmpfs", [
