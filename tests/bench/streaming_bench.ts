@@ -21,8 +21,15 @@ import {
   startRegistry,
 } from "../harness/mod.ts";
 import { commandClient, SpdyClient } from "../harness/spdy_client.ts";
+import {
+  ExecRequest,
+  ExecResponse,
+  ExecSyncRequest,
+  ExecSyncResponse,
+} from "../../src/gen/runtime/v1/api.ts";
 import { runInside } from "./inside.ts";
 import { type Figure, printFigures, time } from "./measure.ts";
+import { execStatus, LightCri } from "./streaming/light_client.ts";
 
 runInside(import.meta.filename!);
 
@@ -51,6 +58,8 @@ type Types = Parameters<typeof commandClient>[1];
 /** A node, a container with something that gives and takes on two ports, and the bare runtime. */
 interface Bed extends AsyncDisposable {
   readonly crid: Crid;
+  /** For calls that are timed. */
+  readonly cri: LightCri;
   readonly podId: string;
   readonly id: string;
   readonly pid: number;
@@ -80,9 +89,11 @@ async function makeBed(): Promise<Bed> {
       background("nsenter", [`--net=/proc/${pid}/ns/net`, "socat", "-t60", address, action]),
     );
   }
+  const cri = stack.use(await LightCri.connect(crid.socket));
   const rest = stack.move();
   return {
     crid,
+    cri,
     podId,
     id,
     pid,
@@ -115,24 +126,40 @@ async function exec({ crid, id }: Bed, cmd: readonly string[], types: Types) {
   return await commandClient(url, types);
 }
 
-async function execTrue(bed: Bed, types: Types = ["stdout", "stderr"]): Promise<void> {
-  const { error, connection } = await exec(bed, ["true"], types);
-  const status = await error.text();
-  connection.close();
+async function execTrue({ cri, id }: Bed, types: Types = ["stdout", "stderr"]): Promise<void> {
+  const has = (type: Types[number]) => types.includes(type);
+  const answer = await cri.call(
+    "Exec",
+    ExecRequest.encode({
+      containerId: id,
+      cmd: ["true"],
+      tty: has("resize"),
+      stdin: has("stdin"),
+      stdout: has("stdout"),
+      stderr: has("stderr"),
+    }).finish(),
+  );
+  const status = await execStatus(ExecResponse.decode(answer).url, types);
   if (!status.includes("Success")) throw new Error(status);
 }
 
-async function execSyncTrue({ crid, id }: Bed): Promise<void> {
-  const { exitCode } = await crid.client.runtime.execSync({ containerId: id, cmd: ["true"] });
+/** {@linkcode execTrue} over a connection of its own. */
+async function connectedTrue(bed: Bed): Promise<void> {
+  using cri = await LightCri.connect(bed.crid.socket);
+  await execTrue({ ...bed, cri });
+}
+
+async function execSyncTrue({ cri, id }: Bed): Promise<void> {
+  const request = ExecSyncRequest.encode({ containerId: id, cmd: ["true"], timeout: 0n });
+  const answer = await cri.call("ExecSync", request.finish());
+  const { exitCode } = ExecSyncResponse.decode(answer);
   if (exitCode !== 0) throw new Error(`true ended with ${exitCode}`);
 }
 
 async function bareTrue({ bare: [program, ...args], id }: Bed): Promise<void> {
-  const child = spawn(program!, [...args, id, "true"], { stdio: ["pipe", "pipe", "pipe"] });
-  child.stdin!.end();
-  child.stdout!.resume();
-  child.stderr!.resume();
-  await ended(child);
+  const command = new Deno.Command(program!, { args: [...args, id, "true"], stdin: "null" });
+  const { success } = await command.output();
+  if (!success) throw new Error(`${program} exec has failed`);
 }
 
 /** What writes and reads with the least work of its own. */
@@ -299,7 +326,7 @@ async function bench(): Promise<void> {
       () => execTrue(bed, ["stdin", "stdout", "resize"]),
       [bare, () => bareTrue(bed)],
     ),
-    await figure(`${sessions} at once`, ROUNDS, () => at100(() => execTrue(bed)), [
+    await figure(`${sessions} at once`, ROUNDS, () => at100(() => connectedTrue(bed)), [
       bare,
       () => at100(() => bareTrue(bed)),
     ]),
