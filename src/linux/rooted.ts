@@ -123,7 +123,7 @@ export function mkdirInRoot(root: Root, path: string, made: MadeFile = {}): Fd {
     if (isErrno(error, "ENOTDIR", "EEXIST", "ENOENT", "ELOOP")) {
       throw new CridError(
         "failed_precondition",
-        `make directory ${path} inside the root file system: ${reached} is in the way and no directory`,
+        `make directory ${path} inside the root file system: ${reached} is not a directory`,
         { cause: error },
       );
     }
