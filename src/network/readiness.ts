@@ -30,11 +30,15 @@ export class Readiness implements Disposable {
   readonly #closed = new AbortController();
   #asked: { config: NetworkConfig; at: number; answer: Promise<void> } | undefined;
   #lastReady: number | undefined;
-  #failing = false;
+  /** What the log has been told. */
+  #told: "healthy" | "failing" | "unhealthy" = "healthy";
 
   constructor(options: ReadinessOptions) {
     this.#options = options;
-    if ((options.gracePeriodMs ?? 0) > 0) log.info("Continuous CNI STATUS monitoring enabled");
+    if (options.gracePeriodMs === undefined) return;
+    const isContinuous = options.gracePeriodMs > 0;
+    log.info(`Continuous CNI STATUS monitoring ${isContinuous ? "enabled" : "is disabled"}`);
+    if (isContinuous) void this.#monitor();
   }
 
   /** The condition, with CRI-O's words for a network that is not there. */
@@ -42,8 +46,8 @@ export class Readiness implements Disposable {
     try {
       await this.#ask(this.#options.select());
       this.#lastReady = performance.now();
-      if (this.#failing) log.info("CNI plugin is now healthy");
-      this.#failing = false;
+      if (this.#told !== "healthy") log.info("CNI plugin is now healthy");
+      this.#told = "healthy";
       return READY;
     } catch (error) {
       return this.#judge(errorMessage(error));
@@ -74,6 +78,15 @@ export class Readiness implements Disposable {
     this.#closed.abort();
   }
 
+  /** For the log, and so that the grace period begins also while nobody asks. */
+  async #monitor(): Promise<void> {
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      await this.status();
+      await pause(STATUS_FRESH_MS, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+
   /** Plugins of CNI 1.1 are asked themselves, all who want to know share one question. */
   #ask(config: NetworkConfig): Promise<void> {
     const asked = this.#asked;
@@ -96,19 +109,25 @@ export class Readiness implements Disposable {
     const grace = this.#options.gracePeriodMs;
     if (since !== undefined && grace !== undefined) {
       if (grace === 0) return READY;
-      if (!this.#failing) {
-        log.warn(
-          `CNI plugin status check failed, will report unhealthy after grace period: ${message}`,
-        );
-        this.#failing = true;
-      }
-      if (performance.now() - since < grace) return READY;
-      log.error(`CNI plugin unhealthy beyond grace period: ${message}`);
+      const isWithin = performance.now() - since < grace;
+      this.#tell(isWithin ? "failing" : "unhealthy", message);
+      if (isWithin) return READY;
     }
     return {
       ready: false,
       reason: "NetworkPluginNotReady",
       message: `Network plugin returns error: ${message}`,
     };
+  }
+
+  #tell(state: "failing" | "unhealthy", message: string): void {
+    if (this.#told === state) return;
+    this.#told = state;
+    if (state === "unhealthy") log.error(`CNI plugin unhealthy beyond grace period: ${message}`);
+    else {
+      log.warn(
+        `CNI plugin status check failed, will report unhealthy after grace period: ${message}`,
+      );
+    }
   }
 }

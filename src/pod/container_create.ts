@@ -138,6 +138,7 @@ export async function makeContainer(
       context.specDefaults,
       handler,
     ));
+  if (config.stopSignal) log.debug(`Override stop signal to ${config.stopSignal}`, { id });
   const stopSignal = config.stopSignal || built.stopSignal;
   built.spec.annotations["org.opencontainers.image.stopSignal"] = stopSignal;
   annotateRuntime(built.spec.annotations, handler, podHandler);

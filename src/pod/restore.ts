@@ -146,11 +146,22 @@ async function restoreContainer(
       id,
     );
     await reconcile(context, container);
+    tellOfMonitor(container);
     await askWhetherStarted(context, container);
   } catch (error) {
     log.warn(`cannot restore container ${id}, removing it: ${errorMessage(error)}`, { id });
     const sandbox = context.sandboxes.find(metadata["pod-id"])?.parts;
     discardContainer(context, id, metadata, sandbox ?? discarded.get(metadata["pod-id"]));
+  }
+}
+
+/** A container without its monitor runs on, but its output and its exit code are lost. */
+function tellOfMonitor({ id, exit, init, monitor }: Container): void {
+  if (exit !== undefined || init === undefined) return;
+  if (monitor === undefined) {
+    log.debug(`Skipping loading conmon process for container ${id}: it is not recorded`, { id });
+  } else if (!isAlive(monitor)) {
+    log.error(`Failed to load conmon process for container ${id}: it has ended`, { id });
   }
 }
 

@@ -41,6 +41,8 @@ async function tearDown(context: PodContext, sandbox: Sandbox): Promise<void> {
   await stopInfra(context, sandbox);
   unmountLogs(sandbox.parts);
   await unpinNamespaces(options.namespacesDir, namespaceFile(id));
+  const netns = sandbox.parts.namespaces.network;
+  if (netns !== undefined) log.debug(`Removed netns path ${netns} from pod sandbox ${id}`, { id });
   if (sandbox.parts.config.security.namespaces.ipc !== "node") unmountShm(sandbox.parts.shmPath);
   leaveMark(context, id, STOPPED_MARK);
   log.info(`Stopped pod sandbox: ${id}`, { id });
@@ -62,6 +64,7 @@ async function takeNetworkDown(context: PodContext, sandbox: Sandbox): Promise<v
   if (sandbox.hostNetwork || sandbox.networkStopped) return;
   try {
     await context.network.tearDown(networkPod(sandbox.parts));
+    log.debug(`Successfully cleaned up network for pod ${sandbox.id}`, { id: sandbox.id });
   } catch (error) {
     sandbox.networkFailures++;
     if (sandbox.networkFailures < MAX_NETWORK_FAILURES) throw error;

@@ -44,13 +44,16 @@ export class RunningCalls {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** For the operator: what is being waited for, the oldest first. */
+  /**
+   * For the operator: what is being waited for, the oldest first. The word that scripts look for in
+   * CRI-O's answer is in the first line.
+   */
   describe(): string {
     const now = performance.now();
     const lines = Array.from(
       this.#calls,
       ({ path, since }) => `${path} for ${((now - since) / 1000).toFixed(3)} s`,
     );
-    return [`${lines.length} calls running`, ...lines].join("\n");
+    return [`${lines.length} calls running (crid has no goroutines)`, ...lines].join("\n");
   }
 }

@@ -145,6 +145,11 @@ describe("the network's condition", () => {
     assert.equal((await fake.network.status()).ready, true);
   });
 
+  it("asks plugins of CNI 1.1 without being asked when there is a grace period", async () => {
+    using fake = await fakeNetwork({ statusGracePeriodMs: 300 }, { cniVersion: "1.1.0" });
+    await until(() => Promise.resolve(fake.calls().includes("STATUS second")));
+  });
+
   it("fails only after the grace period, and recovers at once", async () => {
     using fake = await fakeNetwork({ statusGracePeriodMs: 300 });
     const file = `${fake.confDir}/10-fake.conflist`;
