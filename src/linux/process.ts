@@ -22,6 +22,11 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Bytes kept of each stream, the rest is read and dropped. Default 16 MiB. */
   readonly maxOutput?: number;
+  /**
+   * What becomes of it when crid is killed. By default it ends: what nobody waits for any more must
+   * not act on what the next crid restores.
+   */
+  readonly orphaned?: "ends" | "finishes";
 }
 
 /** How a program ended and what it said. */
@@ -57,8 +62,7 @@ export async function run(
   options.signal?.throwIfAborted();
   const child = starter === undefined
     ? start(command, args, startOptions(options))
-    // -k: what nobody waits for any more must not act on what the next crid restores.
-    : spawn(starter, ["start", "-k", "--", command, ...args], spawnOptions(startOptions(options)));
+    : spawn(starter, starterArguments(command, args, options), spawnOptions(startOptions(options)));
   // Without a listener a failed start would end the isolate; exit() reports it.
   child.on("error", () => {});
   const limit = options.maxOutput ?? DEFAULT_MAX_OUTPUT;
@@ -117,6 +121,14 @@ function throwIfNotStarted(command: string, code: number, stderr: Uint8Array): v
   if (!text.startsWith(`start: run ${command}: `)) return;
   const failure = text.slice("start: ".length);
   throw new CridError(code === 127 ? "failed_precondition" : "permission_denied", failure);
+}
+
+function starterArguments(
+  command: string,
+  args: readonly string[],
+  { orphaned }: RunOptions,
+): string[] {
+  return ["start", ...orphaned === "finishes" ? [] : ["-k"], "--", command, ...args];
 }
 
 function startOptions(options: RunOptions): StartOptions {

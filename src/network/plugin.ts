@@ -65,6 +65,8 @@ async function execute(call: PluginCall, host: PluginHost): Promise<string> {
     timeoutMs: LONGEST_RUN_MS,
     signal: call.signal,
     maxOutput: MAX_OUTPUT + 1,
+    // The bridge plugin, ended in the middle of a DEL, does not find the rest of its work again.
+    orphaned: call.command === "DEL" ? "finishes" : "ends",
   });
   const output = new TextDecoder().decode(stdout);
   const errors = new TextDecoder().decode(stderr).trim();
