@@ -44,6 +44,7 @@ export async function probeRuntime(path: string): Promise<RuntimeProbe> {
 export function parseFeatures(answer: string, version: string, kernel: string): RuntimeFeatures {
   // Recursive read-only needs mount_setattr(2), Linux 5.12.
   const canSetRecursively = kernelAtLeast(kernel, 5, 12);
+  const logsApart = /^runc version /.test(version);
   const told = parse(answer);
   if (told === undefined) {
     return {
@@ -51,6 +52,7 @@ export function parseFeatures(answer: string, version: string, kernel: string): 
       recursiveReadonlyMounts: canSetRecursively,
       idmapMounts: false,
       userNamespaces: true,
+      logsApart,
     };
   }
   return {
@@ -58,6 +60,7 @@ export function parseFeatures(answer: string, version: string, kernel: string): 
     recursiveReadonlyMounts: canSetRecursively && (told.mountOptions ?? []).includes("rro"),
     idmapMounts: told.linux?.mountExtensions?.idmap?.enabled === true,
     userNamespaces: (told.linux?.namespaces ?? ["user"]).includes("user"),
+    logsApart,
   };
 }
 

@@ -7,7 +7,7 @@ import { log } from "../observe/mod.ts";
 
 const ELF = "\x7fELF";
 /** Of what is kept; another release may ask for something else. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** An answer, and which file gave it. */
 interface Known {

@@ -13,13 +13,15 @@ export function monitorArguments(request: CreateRequest): string[] {
   const [runtimePath = "", ...runtimeArguments] = runtimeCommand(handler, []);
   // Flags of the runtime itself; with a starter in front, -s would go to that.
   const systemd = request.systemdCgroup ? ["--systemd-cgroup"] : [];
+  // Its standard error is already the container's, whose log is no place for its warnings.
+  const log = handler.features.logsApart ? [`--log=${join(bundle, "runtime.log")}`] : [];
   return [
     ["-b", bundle],
     ["-c", id],
     ["-u", id],
     ["-n", request.name],
     ["-r", runtimePath],
-    ...[...runtimeArguments, ...systemd].map((argument) => ["--runtime-arg", argument]),
+    ...[...runtimeArguments, ...systemd, ...log].map((argument) => ["--runtime-arg", argument]),
     ["-p", join(bundle, "pidfile")],
     ["-P", join(bundle, "conmon-pidfile")],
     ["--exit-dir", request.exitsDir],

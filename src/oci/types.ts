@@ -217,6 +217,8 @@ export interface RuntimeFeatures {
   readonly recursiveReadonlyMounts: boolean;
   readonly idmapMounts: boolean;
   readonly userNamespaces: boolean;
+  /** With `--log` only its warnings go there; what went wrong is still said on standard error. */
+  readonly logsApart: boolean;
 }
 
 /** `runtime state`. */

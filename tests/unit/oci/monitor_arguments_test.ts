@@ -6,7 +6,10 @@ import type { CreateRequest, RuntimeHandler } from "../../../src/oci/types.ts";
 const REQUEST: CreateRequest = {
   id: "abc",
   name: "k8s_a",
-  handler: { path: "/usr/bin/runc", root: "/run/runc" } as RuntimeHandler,
+  handler: {
+    ...{ path: "/usr/bin/runc", root: "/run/runc" },
+    features: { logsApart: false },
+  } as RuntimeHandler,
   bundle: "/run/b",
   persistDir: "/var/p",
   logPath: "/var/log/a.log",
@@ -33,6 +36,12 @@ describe("the command line of a monitor", () => {
     assert.match(words({ stdin: true, stdinOnce: true }), / -i$/);
     assert.match(words({ stdin: true }), / -i --leave-stdin-open$/);
     assert.match(words({ tty: true, stdin: true }), / -t$/);
+  });
+
+  it("keeps what a runtime warns of out of the container's log, where the runtime can", () => {
+    assert.doesNotMatch(words({}), /--log=/);
+    const handler = { ...REQUEST.handler, features: { logsApart: true } } as RuntimeHandler;
+    assert.match(words({ handler }), / --runtime-arg --log=\/run\/b\/runtime.log /);
   });
 
   it("refuses a log path that a monitor would take apart", () => {

@@ -98,6 +98,7 @@ describe("what monitors and runtimes say", () => {
       recursiveReadonlyMounts: true,
       idmapMounts: false,
       userNamespaces: true,
+      logsApart: false,
     });
     assert.equal(parseFeatures("", "", "5.4.0").recursiveReadonlyMounts, false);
     const answer = JSON.stringify({
@@ -106,11 +107,12 @@ describe("what monitors and runtimes say", () => {
       mountOptions: ["ro", "rro"],
       linux: { namespaces: ["pid"], mountExtensions: { idmap: { enabled: true } } },
     });
-    assert.deepEqual(parseFeatures(answer, "", "6.1.0"), {
+    assert.deepEqual(parseFeatures(answer, "runc version 1.2.0\n", "6.1.0"), {
       ociVersion: "1.2.0",
       recursiveReadonlyMounts: true,
       idmapMounts: true,
       userNamespaces: false,
+      logsApart: true,
     });
   });
 
