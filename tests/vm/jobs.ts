@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
 import { fileURLToPath } from "node:url";
 import { repository } from "../../scripts/build/paths.ts";
 import { run } from "../../src/linux/mod.ts";
@@ -102,8 +102,9 @@ async function copyNode(
 ): Promise<void> {
   const { crictl, critest, ginkgo } = await conformanceTools();
   const conformance = jobs.has("critest");
-  for (const program of [crid, crictl, ...conformance ? [critest, ginkgo] : []]) {
-    await linkInto(join(directory, "bin"), program);
+  await link(crid, join(directory, "bin/crid"));
+  for (const program of [crictl, ...conformance ? [critest, ginkgo] : []]) {
+    await link(program, join(directory, "bin", basename(program)));
   }
   await fillRegistry(
     join(directory, "registry"),
@@ -114,7 +115,7 @@ async function copyNode(
 /** The tests with all they import, and Deno. */
 async function copySource(directory: string): Promise<void> {
   const source = join(directory, "source");
-  await linkInto(join(directory, "bin"), await Deno.realPath(Deno.execPath()));
+  await link(await Deno.realPath(Deno.execPath()), join(directory, "bin/deno"));
   await Deno.mkdir(source);
   const exclude = HOST_ONLY.map((name) => `--exclude=node_modules/.deno/${name}`).join(" ");
   const what = [...SOURCE, "node_modules"].join(" ");
@@ -126,9 +127,8 @@ async function copySource(directory: string): Promise<void> {
 }
 
 /** The disk is made of a copy; a link spares another. */
-async function linkInto(directory: string, program: string): Promise<void> {
-  const target = join(directory, program.slice(program.lastIndexOf("/") + 1));
-  await Deno.link(program, target).catch(() => Deno.copyFile(program, target));
+async function link(file: string, target: string): Promise<void> {
+  await Deno.link(file, target).catch(() => Deno.copyFile(file, target));
 }
 
 async function fillRegistry(storage: string, repositories: readonly string[]): Promise<void> {
