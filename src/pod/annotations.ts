@@ -32,6 +32,7 @@ export const Key = {
   image: PREFIX + "Image",
   imageName: PREFIX + "ImageName",
   imageRef: PREFIX + "ImageRef",
+  imageRepoDigests: PREFIX + "ImageRepoDigests",
   userRequestedImage: PREFIX + "UserRequestedImage",
   kubeName: PREFIX + "KubeName",
   portMappings: PREFIX + "PortMappings",

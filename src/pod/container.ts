@@ -12,6 +12,9 @@ export interface ContainerParts {
   readonly config: ContainerConfig;
   readonly createdAt: bigint;
   readonly imageId: string;
+  /** Some name of the image, empty when it has none. */
+  readonly imageName: string;
+  readonly imageRepoDigests: readonly string[];
   /** Absolute. */
   readonly logPath: string;
   /** Image ids of image mounts, by container path. */
@@ -87,7 +90,7 @@ export class Container {
 
   /** As it stands in a list. */
   view(): ContainerView {
-    const { config, sandbox } = this.parts;
+    const { config, sandbox, imageId, imageRepoDigests } = this.parts;
     return {
       id: this.id,
       sandboxId: sandbox.id,
@@ -96,7 +99,8 @@ export class Container {
       createdAt: this.parts.createdAt,
       image: config.image,
       userSpecifiedImage: config.userSpecifiedImage,
-      imageId: this.parts.imageId,
+      imageId,
+      imageRef: imageRepoDigests[0] ?? imageId,
       labels: config.labels,
       annotations: config.annotations,
       runtimeHandler: sandbox.parts.runtimeHandler,
@@ -105,9 +109,10 @@ export class Container {
 
   /** In full, but for the verbose info. */
   status(): ContainerStatus {
-    const { config, mountImages, logPath, user, stopSignal } = this.parts;
+    const { config, imageName, mountImages, logPath, user, stopSignal } = this.parts;
     return {
       ...this.view(),
+      imageName,
       startedAt: this.startedAt,
       finishedAt: this.exit?.finishedAt ?? 0n,
       exitCode: this.exit?.code ?? 0,

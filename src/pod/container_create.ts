@@ -1,6 +1,6 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { dirname, join, normalize } from "@std/path";
-import { CridError, errorMessage } from "../failure/mod.ts";
+import { CridError } from "../failure/mod.ts";
 import type { Image } from "../image/mod.ts";
 import {
   buildSpec,
@@ -15,7 +15,7 @@ import { makeAccessible } from "./accessible.ts";
 import { allowedAnnotations, allowedFor } from "./allowed_annotations.ts";
 import { Container } from "./container.ts";
 import { annotateRuntime, platformHandler } from "./container_handler.ts";
-import { monitorGone } from "./container_exit.ts";
+import { followMonitor } from "./container_exit.ts";
 import { containerAnnotations, containerMetadataJson } from "./container_record.ts";
 import { handlerNamed, type PodContext, unwindOf } from "./context.ts";
 import { removeCgroup } from "./discard.ts";
@@ -92,6 +92,8 @@ export async function makeContainer(
     config,
     createdAt,
     imageId: image.id,
+    imageName: image.repoTags[0] ?? image.repoDigests[0] ?? "",
+    imageRepoDigests: image.repoDigests,
     logPath,
     mountImages: volumes.imageIds,
     privileged: security.privileged,
@@ -182,9 +184,7 @@ export async function makeContainer(
     settleOomScore(created.init.pid, built.spec.process.oomScoreAdj);
     container.init = created.init;
     container.monitor = created.monitor;
-    void created.closed.then(() => monitorGone(context, container)).catch((error) => {
-      log.error(`after the end of the monitor of container ${id}: ${errorMessage(error)}`, { id });
-    });
+    followMonitor(context, container, created.closed);
   });
   saveState(context, container);
   refuseStopped(sandbox);

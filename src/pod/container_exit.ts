@@ -64,12 +64,25 @@ async function killLeftovers(context: PodContext, container: Container): Promise
  * The monitor has ended. With its container, as it should: the exit is recorded by then. Or alone:
  * then the container runs on unwatched, its output and exit code are lost.
  */
-export async function monitorGone(context: PodContext, container: Container): Promise<void> {
+async function monitorGone(context: PodContext, container: Container): Promise<void> {
+  if (context.closing.aborted) return;
   if (container.removed || !context.containers.has(container.id)) return;
   await container.queue.run(() => reconcile(context, container));
   if (container.exit !== undefined) return;
   const { id } = container;
   log.error(`Conmon for container ${id} is stopped, although the container is running`, { id });
+}
+
+/** Sees to it that the end of a monitor is noticed, which is `ended`. */
+export function followMonitor(
+  context: PodContext,
+  container: Container,
+  ended: Promise<void>,
+): void {
+  void ended.then(() => monitorGone(context, container)).catch((error) => {
+    const { id } = container;
+    log.error(`after the end of the monitor of container ${id}: ${errorMessage(error)}`, { id });
+  });
 }
 
 /**

@@ -63,8 +63,9 @@ export function containerAnnotations(
     [Key.containerType]: "container",
     [Key.created]: toRfc3339(parts.createdAt),
     [Key.image]: config.image,
-    [Key.imageName]: config.userSpecifiedImage || config.image,
+    [Key.imageName]: parts.imageName,
     [Key.imageRef]: parts.imageId,
+    [Key.imageRepoDigests]: parts.imageRepoDigests.join(","),
     [Key.userRequestedImage]: config.userSpecifiedImage,
     [Key.kubeName]: pod.config.metadata.name,
     [Key.logPath]: parts.logPath,
@@ -126,6 +127,8 @@ export function readContainer(spec: OciSpec, sandbox: Sandbox): ContainerParts {
     },
     createdAt: fromRfc3339(notes[Key.created] ?? ""),
     imageId: notes[Key.imageRef] ?? "",
+    imageName: notes[Key.imageName] ?? "",
+    imageRepoDigests: notes[Key.imageRepoDigests]?.split(",").filter(Boolean) ?? [],
     logPath: notes[Key.logPath] ?? "",
     mountImages: images,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids ?? [] },
@@ -148,7 +151,8 @@ interface StateJson {
   readonly error?: string;
   readonly initPid?: number;
   readonly initStartTime?: string;
-  readonly containerMonitorProcess?: { readonly pid: number; readonly startTime: string };
+  /** `null` where CRI-O has not known it. */
+  readonly containerMonitorProcess?: { readonly pid: number; readonly startTime: string } | null;
 }
 
 export function stateJson(container: Container, bundle: string): string {
@@ -211,7 +215,7 @@ export function readState(text: string): SavedState {
     init: initPid === undefined || initStartTime === undefined
       ? undefined
       : { pid: initPid, startTime: initStartTime },
-    monitor: state.containerMonitorProcess,
+    monitor: state.containerMonitorProcess ?? undefined,
     startedAt: fromRfc3339(state.started ?? ""),
     paused: state.status === "paused",
     exit: state.status !== "stopped" ? undefined : {

@@ -5,7 +5,7 @@ import { isAlive, type OciSpec } from "../oci/mod.ts";
 import { log } from "../observe/mod.ts";
 import type { ContainerRecord } from "../storage/mod.ts";
 import { Container } from "./container.ts";
-import { reconcile } from "./container_exit.ts";
+import { followMonitor, reconcile } from "./container_exit.ts";
 import { readContainer, readState } from "./container_record.ts";
 import { noticeStart } from "./container_start.ts";
 import { findHandler, type PodContext } from "./context.ts";
@@ -15,6 +15,7 @@ import { restoreImageVolumes } from "./image_volumes.ts";
 import { containerName, sandboxName } from "./names.ts";
 import { isPinned } from "./namespaces.ts";
 import { networkPod } from "./pod_network.ts";
+import { processEnd } from "./process_end.ts";
 import { Sandbox, type SandboxParts } from "./sandbox.ts";
 import { PLAN, readSandbox, readStoreMetadata, type StoreMetadata } from "./sandbox_record.ts";
 import { NETWORK_STOPPED_MARK, STOPPED_MARK } from "./sandbox_stop.ts";
@@ -146,7 +147,7 @@ async function restoreContainer(
       id,
     );
     await reconcile(context, container);
-    tellOfMonitor(container);
+    restoreMonitor(context, container);
     await askWhetherStarted(context, container);
   } catch (error) {
     log.warn(`cannot restore container ${id}, removing it: ${errorMessage(error)}`, { id });
@@ -156,13 +157,14 @@ async function restoreContainer(
 }
 
 /** A container without its monitor runs on, but its output and its exit code are lost. */
-function tellOfMonitor({ id, exit, init, monitor }: Container): void {
+function restoreMonitor(context: PodContext, container: Container): void {
+  const { id, exit, init, monitor } = container;
   if (exit !== undefined || init === undefined) return;
   if (monitor === undefined) {
     log.debug(`Skipping loading conmon process for container ${id}: it is not recorded`, { id });
   } else if (!isAlive(monitor)) {
     log.error(`Failed to load conmon process for container ${id}: it has ended`, { id });
-  }
+  } else followMonitor(context, container, processEnd(monitor, context.closing));
 }
 
 /** A runtime that hangs must not keep crid from serving what else there is. */

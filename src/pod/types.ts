@@ -117,8 +117,10 @@ export interface ContainerView {
   /** What the user asked for. */
   readonly image: string;
   readonly userSpecifiedImage: string;
-  /** 64 hex characters; both `image_ref` and `image_id` of CRI. */
+  /** 64 hex characters. */
   readonly imageId: string;
+  /** `repository@digest` of the image, which Kubernetes shows as its ID; the ID when it has none. */
+  readonly imageRef: string;
   readonly labels: StringMap;
   readonly annotations: StringMap;
   /** The sandbox's handler. */
@@ -127,6 +129,8 @@ export interface ContainerView {
 
 /** One container in full. */
 export interface ContainerStatus extends ContainerView {
+  /** Some name that the image had when the container was made, tags before digests; may be empty. */
+  readonly imageName: string;
   /** 0n until it happened. */
   readonly startedAt: bigint;
   readonly finishedAt: bigint;

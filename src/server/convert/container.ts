@@ -90,7 +90,7 @@ export function writeContainer(container: ContainerView): Container {
     podSandboxId: container.sandboxId,
     metadata: container.metadata,
     image: writeImageSpec(container),
-    imageRef: container.imageId,
+    imageRef: container.imageRef,
     imageId: container.imageId,
     state: containerState.write(container.state),
     createdAt: container.createdAt,
@@ -109,8 +109,8 @@ export function writeContainerStatus(status: ContainerStatus): WireStatus {
     startedAt: status.startedAt,
     finishedAt: status.finishedAt,
     exitCode: status.exitCode,
-    image: writeImageSpec(status),
-    imageRef: status.imageId,
+    image: writeImageSpec(status, status.imageName),
+    imageRef: status.imageRef,
     imageId: status.imageId,
     reason: status.reason,
     message: status.message,
@@ -127,11 +127,12 @@ export function writeContainerStatus(status: ContainerStatus): WireStatus {
   };
 }
 
-/** The kubelet creates containers by image id; people want to read the name that they wrote. */
-function writeImageSpec(container: ContainerView): ImageSpec {
+/** The kubelet creates containers by image id; people want to read a name. */
+function writeImageSpec(container: ContainerView, name = ""): ImageSpec {
   const { image, userSpecifiedImage } = container;
+  const requested = IMAGE_ID.test(image) && userSpecifiedImage !== "" ? userSpecifiedImage : image;
   return {
-    image: IMAGE_ID.test(image) && userSpecifiedImage !== "" ? userSpecifiedImage : image,
+    image: name || requested,
     annotations: {},
     userSpecifiedImage,
     runtimeHandler: container.runtimeHandler,

@@ -1,5 +1,6 @@
 import { after, afterEach, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import process from "node:process";
 import { join } from "@std/path";
 import {
   containerConfig,
@@ -127,6 +128,43 @@ describe("crid killed with -9 and started again", () => {
     assert.equal(status.exitCode, 9);
     assert.equal(status.reason, "Error");
     assert.ok(status.finishedAt >= status.startedAt);
+  });
+
+  it("notices when a container of before ends together with its monitor", async () => {
+    const config = pod();
+    const id = await runPod(crid, config);
+    const containerId = await runContainer(crid, id, config, containerConfig());
+    await crid.kill9();
+    await crid.start();
+    const file = join(
+      crid.node.storageRoot,
+      "overlay-containers",
+      containerId,
+      "userdata/state.json",
+    );
+    const { initPid, containerMonitorProcess } = JSON.parse(await Deno.readTextFile(file));
+    process.kill(containerMonitorProcess.pid, "SIGKILL");
+    process.kill(initPid, "SIGKILL");
+    assert.equal((await exited(crid, containerId)).exitCode, 255);
+  });
+
+  it("goes on with a container whose monitor is not known, as CRI-O may leave one", async () => {
+    const config = pod();
+    const id = await runPod(crid, config);
+    const containerId = await runContainer(crid, id, config, containerConfig());
+    await crid.kill9();
+    const file = join(
+      crid.node.storageRoot,
+      "overlay-containers",
+      containerId,
+      "userdata/state.json",
+    );
+    const state = JSON.parse(await Deno.readTextFile(file));
+    await Deno.writeTextFile(file, JSON.stringify({ ...state, containerMonitorProcess: null }));
+    await crid.start();
+    assert.equal((await execShell(crid, containerId, "echo alive")).stdout, "alive\n");
+    await crid.client.runtime.stopContainer({ containerId, timeout: 0n });
+    assert.equal((await exited(crid, containerId)).exitCode, 137);
   });
 
   it("goes on with what runs: exec, log, network, stop and remove", async () => {

@@ -122,6 +122,8 @@ export class FakePods implements Pods {
       image: config.image,
       userSpecifiedImage: config.userSpecifiedImage,
       imageId: "ab".repeat(32),
+      imageRef: `docker.io/library/busybox@sha256:${"ef".repeat(32)}`,
+      imageName: "docker.io/library/busybox:latest",
       labels: config.labels,
       annotations: config.annotations,
       runtimeHandler: sandbox.runtimeHandler,

@@ -80,9 +80,9 @@ describe("RuntimeService on the socket", () => {
 
     const container = await runtime.containerStatus({ containerId, verbose: true });
     assert.equal(container.status?.state, api.ContainerState.CONTAINER_RUNNING);
-    assert.equal(container.status?.imageRef, IMAGE.id);
+    assert.match(container.status?.imageRef ?? "", /^docker\.io\/library\/busybox@sha256:(ef)+$/);
     assert.equal(container.status?.imageId, IMAGE.id);
-    assert.equal(container.status?.image?.image, "busybox");
+    assert.equal(container.status?.image?.image, "docker.io/library/busybox:latest");
     assert.equal(container.status?.resources?.linux?.memoryLimitInBytes, 1n << 30n);
     assert.equal(container.status?.mounts[0]?.propagation, 1);
     assert.equal(container.status?.stopSignal, api.Signal.SIGINT);
