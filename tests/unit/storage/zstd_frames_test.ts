@@ -56,6 +56,14 @@ describe("a zstd stream", () => {
     for (const piece of PIECES) assert.ok((await decompressed(blob, piece)).equals(content));
   });
 
+  it("gets no more memory for its window than zstd's own program gives", async () => {
+    // One block of one byte, behind a header that asks for two to the power of so much.
+    const frame = (windowLog: number) =>
+      Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (windowLog - 10) << 3, 9, 0, 0, 0x78]);
+    assert.equal((await decompressed(frame(27), 1000)).toString(), "x");
+    await assert.rejects(decompressed(frame(31), 1000), { code: "invalid_argument" });
+  });
+
   it("is refused when it ends early or has something else in it", async () => {
     const { frame } = FRAMES[0]!;
     const broken = [
