@@ -20,8 +20,9 @@ export interface HookFile {
   readonly when: HookConditions;
 }
 
-/** All that are given must hold; none given never holds. */
+/** All that are given must hold, or any of them; none given never holds. */
 export interface HookConditions {
+  readonly need: "all" | "any";
   readonly always: boolean | undefined;
   readonly hasBindMounts: boolean | undefined;
   /** Patterns of key and value. */
@@ -39,25 +40,51 @@ export interface HookSubject {
 }
 
 /**
- * Reads a hook file (oci-hooks(5), version 1.0.0).
+ * Reads a hook file (oci-hooks(5), version 1.0.0 and 0.1.0, which needs not be named).
  *
  * @throws {Error} Saying what is wrong with it.
  */
 export function parseHookFile(text: string): HookFile {
   const file = object(JSON.parse(text), "the file");
-  if (file["version"] !== "1.0.0") {
-    throw new Error(`version ${JSON.stringify(file["version"])} is not 1.0.0`);
-  }
+  const version = file["version"] ?? "0.1.0";
+  if (version === "1.0.0") return parseCurrent(file);
+  if (version === "0.1.0") return parseFirst(file);
+  throw new Error(`version ${JSON.stringify(version)} is neither 1.0.0 nor 0.1.0`);
+}
+
+function parseCurrent(file: Record<string, unknown>): HookFile {
   const when = object(file["when"] ?? {}, "when");
   return {
     hook: parseHook(object(file["hook"], "hook")),
     stages: stages(file["stages"]),
     when: {
+      need: "all",
       always: optionalBoolean(when["always"], "when.always"),
       hasBindMounts: optionalBoolean(when["hasBindMounts"], "when.hasBindMounts"),
       annotations: Object.entries(object(when["annotations"] ?? {}, "when.annotations"))
         .map(([key, value]) => [new RegExp(key), new RegExp(String(value))] as const),
       commands: strings(when["commands"] ?? [], "when.commands").map((text) => new RegExp(text)),
+    },
+  };
+}
+
+/** Version 0.1.0: lists may be named in the singular, and one condition that holds is enough. */
+function parseFirst(file: Record<string, unknown>): HookFile {
+  const list = (name: string) => strings(file[`${name}s`] ?? file[name] ?? [], `${name}s`);
+  const path = file["hook"];
+  const args = file["arguments"];
+  return {
+    hook: parseHook({
+      path,
+      args: args === undefined ? undefined : [path, ...strings(args, "arguments")],
+    }),
+    stages: stages(list("stage")),
+    when: {
+      need: "any",
+      always: undefined,
+      hasBindMounts: optionalBoolean(file["hasbindmounts"], "hasbindmounts"),
+      annotations: list("annotation").map((value) => [/.*/, new RegExp(value)] as const),
+      commands: list("cmd").map((text) => new RegExp(text)),
     },
   };
 }
@@ -91,6 +118,7 @@ export function hookApplies(when: HookConditions, subject: HookSubject): boolean
   if (when.commands.length > 0) {
     conditions.push(when.commands.some((pattern) => pattern.test(program)));
   }
+  if (when.need === "any") return conditions.includes(true);
   return conditions.length > 0 && conditions.every((holds) => holds);
 }
 

@@ -37,9 +37,19 @@ describe("a hook file", () => {
     assert.deepEqual(file.stages, ["createRuntime", "poststop"]);
   });
 
+  it("may be of version 0.1.0, where one condition that holds is enough", () => {
+    const first = { hook: "/bin/h", arguments: ["x"], stage: ["prestart"], cmd: ["^/bin/"] };
+    const file = parseHookFile(JSON.stringify({ ...first, annotations: ["^yes$", "^no$"] }));
+    assert.deepEqual(file.hook, { path: "/bin/h", args: ["/bin/h", "x"] });
+    assert.deepEqual(file.stages, ["prestart"]);
+    assert.equal(hookApplies(file.when, SUBJECT), true);
+    assert.equal(hookApplies(file.when, { ...SUBJECT, annotations: {} }), false);
+    assert.equal(hookApplies(parseHookFile(JSON.stringify(first)).when, SUBJECT), false);
+  });
+
   it("says what is wrong with it", () => {
     assert.throws(() => parseHookFile("{"), SyntaxError);
-    assert.throws(() => parseHookFile('{"version":"2.0.0"}'), /version "2.0.0" is not 1.0.0/);
+    assert.throws(() => parseHookFile('{"version":"2.0.0"}'), /version "2.0.0" is neither/);
     assert.throws(() => parseHookFile(hookFile({}, [])), /stages: there is none/);
     assert.throws(() => parseHookFile(hookFile({}, ["never"])), /"never" is no stage/);
     assert.throws(
