@@ -7,6 +7,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { Buffer } from "node:buffer";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "@std/path";
 import { parseArgs } from "node:util";
@@ -20,13 +21,14 @@ import {
   startCrid,
   startRegistry,
 } from "../harness/mod.ts";
-import { commandClient, SpdyClient } from "../harness/spdy_client.ts";
+import { type ClientStream, commandClient, SpdyClient } from "../harness/spdy_client.ts";
 import {
   ExecRequest,
   ExecResponse,
   ExecSyncRequest,
   ExecSyncResponse,
 } from "../../src/gen/runtime/v1/api.ts";
+import { dataHead } from "../../src/streaming/spdy/frames.ts";
 import { runInside } from "./inside.ts";
 import { type Figure, printFigures, time } from "./measure.ts";
 import { execStatus, LightCri } from "./streaming/light_client.ts";
@@ -186,10 +188,18 @@ async function bareOut({ bare: [program, ...args], id }: Bed): Promise<void> {
 
 async function execIn(bed: Bed): Promise<void> {
   const client = await exec(bed, TAKE, ["stdin", "stdout"]);
-  for (let sent = 0; sent < bytes; sent += BLOCK.length) await client.stdin!.write(BLOCK);
-  await client.stdin!.end();
+  await fill(client.connection, client.stdin!);
   taken(await client.stdout!.text());
   client.connection.close();
+}
+
+/** Sends all bytes, in a frame that is made once, and the end. */
+async function fill({ socket }: SpdyClient, stream: ClientStream): Promise<void> {
+  const frame = Buffer.concat([dataHead(stream.id, BLOCK.length, 0), BLOCK]);
+  for (let sent = 0; sent < bytes; sent += BLOCK.length) {
+    if (!socket.write(frame)) await once(socket, "drain");
+  }
+  await stream.end();
 }
 
 async function bareIn({ bare: [program, ...args], id }: Bed): Promise<void> {
@@ -199,9 +209,7 @@ async function bareIn({ bare: [program, ...args], id }: Bed): Promise<void> {
   let text = "";
   child.stdout!.on("data", (data) => text += data);
   for (let sent = 0; sent < bytes; sent += BLOCK.length) {
-    if (!child.stdin!.write(BLOCK)) {
-      await new Promise<void>((resolve) => child.stdin!.once("drain", () => resolve()));
-    }
+    if (!child.stdin!.write(BLOCK)) await once(child.stdin!, "drain");
   }
   child.stdin!.end();
   await ended(child);
@@ -236,8 +244,7 @@ async function forwardOut(bed: Bed): Promise<void> {
 
 async function forwardIn(bed: Bed): Promise<void> {
   const { connection, data } = await forward(bed, TAKES);
-  for (let sent = 0; sent < bytes; sent += BLOCK.length) await data.write(BLOCK);
-  await data.end();
+  await fill(connection, data);
   await data.all();
   connection.close();
 }
@@ -276,9 +283,7 @@ async function socatOut(): Promise<void> {
 async function socatIn(): Promise<void> {
   const socket = connect({ host: "127.0.0.1", port: LOCAL, allowHalfOpen: true });
   for (let sent = 0; sent < bytes; sent += BLOCK.length) {
-    if (!socket.write(BLOCK)) {
-      await new Promise<void>((resolve) => socket.once("drain", () => resolve()));
-    }
+    if (!socket.write(BLOCK)) await once(socket, "drain");
   }
   socket.end();
   socket.resume();
