@@ -49,14 +49,12 @@ describe(`a node that has had ${PODS} pods`, () => {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     const later = await inventory(crid);
-    // The pool of threads breathes with the load; what leaks leaks with every pod.
-    const { threads: _, ...counts } = later;
-    const { threads, ...expected } = earlier;
-    assert.deepEqual(counts, expected);
-    assert.ok(
-      later["threads"]! < threads! + PODS / 2,
-      `${later["threads"]} threads, ${threads} before`,
-    );
+    // The pool of threads breathes with the load, and the isolates that pulled the image end after a
+    // while, with what they have open; what leaks leaks with every pod.
+    for (const [what, before] of Object.entries(earlier)) {
+      const most = what === "threads" ? before + PODS / 2 - 1 : before;
+      assert.ok(later[what]! <= most, `${later[what]} ${what}, ${before} before`);
+    }
     assert.deepEqual(await crid.leftovers(), []);
   });
 });
