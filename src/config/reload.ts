@@ -28,6 +28,6 @@ export function reloadConfig(running: Config, fresh: Config): Reloaded {
 function changeText({ path, key, setting }: ValueEntry, config: Config): string {
   if (setting.type === "tables") return "Updating runtime configuration";
   const value = valueAt(config, path);
-  const text = Array.isArray(value) ? `[${value.join(" ")}]` : String(value);
+  const text = Array.isArray(value) ? value.join(",") || "[]" : String(value);
   return `Set config ${key} to "${text}"`;
 }
