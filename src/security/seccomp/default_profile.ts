@@ -60,10 +60,18 @@ function cloneRules(capabilities: ReadonlySet<string>): SeccompSyscall[] {
   return [
     allow(["clone"], {
       index: 0,
-      value: CLONE_NAMESPACE_FLAGS,
+      value: CLONE_NAMESPACE_FLAGS.reduce((flags, flag) => flags | flag),
       valueTwo: 0,
       op: "SCMP_CMP_MASKED_EQ",
     }),
+    ...CLONE_NAMESPACE_FLAGS.map((flag) =>
+      refuse(["clone"], EPERM, {
+        index: 0,
+        value: flag,
+        valueTwo: flag,
+        op: "SCMP_CMP_MASKED_EQ",
+      })
+    ),
     refuse(["clone3"], ENOSYS),
   ];
 }
@@ -84,10 +92,15 @@ function socketRules(capabilities: ReadonlySet<string>): SeccompSyscall[] {
   ];
 }
 
-function allow(
-  names: readonly string[],
-  arg?: { index: number; value: number; valueTwo?: number; op: string },
-): SeccompSyscall {
+/** What a call's argument must be for a rule to hold. */
+interface Condition {
+  readonly index: number;
+  readonly value: number;
+  readonly valueTwo?: number;
+  readonly op: string;
+}
+
+function allow(names: readonly string[], arg?: Condition): SeccompSyscall {
   return {
     names: [...names],
     action: "SCMP_ACT_ALLOW",
@@ -95,6 +108,6 @@ function allow(
   };
 }
 
-function refuse(names: readonly string[], errnoRet: number): SeccompSyscall {
-  return { names: [...names], action: "SCMP_ACT_ERRNO", errnoRet };
+function refuse(names: readonly string[], errnoRet: number, arg?: Condition): SeccompSyscall {
+  return { ...allow(names, arg), action: "SCMP_ACT_ERRNO", errnoRet };
 }

@@ -94,7 +94,10 @@ export const BY_CAPABILITY: readonly {
 export const PERSONALITIES: readonly number[] = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
 
 /** All namespace flags of clone(2) but CLONE_NEWTIME, which shares its bit with the exit signal. */
-export const CLONE_NAMESPACE_FLAGS = 0x7e020000;
+export const CLONE_NAMESPACE_FLAGS: readonly number[] = [
+  ...[0x00020000, 0x02000000, 0x04000000, 0x08000000],
+  ...[0x10000000, 0x20000000, 0x40000000],
+];
 
 function words(text: string): readonly string[] {
   return text.trim().split(/\s+/);
