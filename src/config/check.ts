@@ -117,7 +117,8 @@ export const devices: Check<readonly string[]> = firstOf((device) => {
   if (!host!.startsWith("/dev/") || parts.length > 3) return `${device} is not a valid device`;
   const mode = third ?? (second?.startsWith("/") ? undefined : second);
   if (mode !== undefined && !isDeviceMode(mode)) return `${device}: invalid device mode: ${mode}`;
-  if (third !== undefined && !second!.startsWith("/")) return `${device} is not a valid device`;
+  const path = mode === second ? undefined : second;
+  if (path !== undefined && !path.startsWith("/dev/")) return `${device} is not a valid device`;
   return undefined;
 });
 

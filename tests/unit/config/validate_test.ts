@@ -35,6 +35,8 @@ describe("checking a configuration", () => {
     ["[crio.runtime]\ndefault_ulimits = ['nofile']", "invalid ulimit argument: nofile"],
     ["[crio.runtime]\nadditional_devices = ['/sda']", "is not a valid device"],
     ["[crio.runtime]\nadditional_devices = ['/dev/sda:/dev/x:123']", "invalid device mode: 123"],
+    ["[crio.runtime]\nadditional_devices = ['/dev/sda:/dee/x:rm']", "is not a valid device"],
+    ["[crio.runtime]\nadditional_devices = ['/dev/sda:/dee/x']", "is not a valid device"],
     ["[crio.runtime]\nadditional_devices = ['/dev/sda:rr']", "invalid device mode: rr"],
     ["[crio.runtime]\nlog_size_max = 3", "log size max should be negative or >= 8192"],
     ["[crio.runtime]\nlog_level = 'wrong-level'", 'not a valid logrus Level: "wrong-level"'],
