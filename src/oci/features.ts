@@ -10,7 +10,8 @@ export interface RuntimeProbe {
   readonly features: RuntimeFeatures;
 }
 
-const PROBE_MS = 10_000;
+/** A node that has just booted is busy, and crid does not start without an answer. */
+const PROBE_MS = 60_000;
 
 /**
  * Asks a runtime for its version and features. One that has no `features` command is trusted with
