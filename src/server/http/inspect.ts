@@ -43,8 +43,8 @@ async function inspectContainer(pods: Pods, status: ContainerStatus): Promise<In
   }
   return {
     ...fromSpec(status.info),
-    image: status.image,
-    image_ref: status.imageId,
+    image: status.imageName || status.image,
+    image_ref: status.imageRef,
     created_time: status.createdAt,
     labels: status.labels,
     annotations: status.annotations,

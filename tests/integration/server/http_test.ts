@@ -82,8 +82,8 @@ describe("the status API on the CRI socket", () => {
     assert.deepEqual(container, {
       name: "k8s_c_p_n_u_0",
       pid: 4711,
-      image: "busybox",
-      image_ref: "ab".repeat(32),
+      image: "docker.io/library/busybox:latest",
+      image_ref: `docker.io/library/busybox@sha256:${"ef".repeat(32)}`,
       labels: { l: "1" },
       annotations: { a: "2" },
       log_path: "/var/log/pods/x/",
