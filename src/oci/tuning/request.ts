@@ -60,7 +60,10 @@ export function cpuTuning({ annotations, linux, process }: Asking): CpuTuning | 
     latency: latency(annotations[ANNOTATION.sleep]),
     governor: annotations[ANNOTATION.governor] || undefined,
   };
-  if (tuning.cpus.length > 0) return tuning;
+  // A quota can be lifted on whatever CPUs there are.
+  const isForOwn = tuning.interrupts !== "anywhere" ||
+    tuning.latency !== undefined || tuning.governor !== undefined;
+  if (tuning.cpus.length > 0 || !isForOwn) return tuning;
   throw new CridError(
     "invalid_argument",
     "annotations ask for CPUs to be tuned, but the container has none of its own (cpuset_cpus): " +

@@ -56,13 +56,20 @@ describe("what a container asks of its CPUs", () => {
     assert.deepEqual(cpuTuning(shared)?.cpus, [2]);
   });
 
+  it("takes a quota away without CPUs of its own", () => {
+    const { cpus, quota } = cpuTuning(
+      spec({ "cpu-quota.crio.io": "disable" }, { cpus: "", shares: 1024 }),
+    )!;
+    assert.deepEqual({ cpus, quota }, { cpus: [], quota: "removed" });
+  });
+
   it("is refused when it makes no sense, or is not done here", () => {
     const refused = (annotations: Record<string, string>, code: string, message: RegExp) =>
       assert.throws(() => cpuTuning(spec(annotations)), { code, message });
     refused({ "cpu-c-states.crio.io": "max_latency:-1" }, "invalid_argument", /max_latency:<µs>/);
     refused({ "cpu-load-balancing.crio.io": "disable" }, "unimplemented", /isolcpus/);
     assert.throws(
-      () => cpuTuning(spec({ "cpu-quota.crio.io": "disable" }, { cpus: "", shares: 1024 })),
+      () => cpuTuning(spec({ "cpu-c-states.crio.io": "disable" }, { cpus: "", shares: 1024 })),
       { code: "invalid_argument", message: /static CPU manager/ },
     );
   });
