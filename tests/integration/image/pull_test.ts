@@ -254,8 +254,16 @@ async function pushChunked({ host }: Registry, from: string, to: string): Promis
   }
 }
 
+/** What skopeo remembers of blobs that it saw on this host would have it push another form of a layer. */
+const FORGETFUL = [
+  ...["--mount", "--propagation", "private", "sh", "-c"],
+  'mkdir -p "$0" && mount -t tmpfs tmpfs "$0" && exec skopeo "$@"',
+  "/var/lib/containers/cache",
+];
+
 async function skopeo(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run("skopeo", args, { timeoutMs: 60_000 });
+  const options = { timeoutMs: 60_000 };
+  const { code, stdout, stderr } = await run("unshare", [...FORGETFUL, ...args], options);
   const text = new TextDecoder();
   assert.equal(code, 0, text.decode(stderr as Uint8Array));
   return text.decode(stdout as Uint8Array);
