@@ -64,7 +64,7 @@ describe("test images under podman", () => {
 
   it("give busybox its applets, users and scripts", async () => {
     const script =
-      "id -nu; touch written && echo yes; sleep 9 & pgrep sleep | wc -l; ipcs -m | head -1";
+      "id -nu; touch written && echo yes; sleep 9 & until pgrep sleep; do :; done | wc -l; ipcs -m | head -1";
     const lines = (await shell("e2e-test-images/busybox:1.29-2", script)).split("\n");
     assert.deepEqual(lines.slice(0, 3), ["root", "yes", "1"]);
     assert.match(lines[3]!, /shmid/);
