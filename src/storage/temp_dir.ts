@@ -9,8 +9,8 @@ const DIRECTORY = "temp-dir-";
 
 /**
  * A directory for half-made and half-deleted things, as containers/storage 1.60 names them. The lock
- * on `lock-XXX` is held as long as someone works in `temp-dir-XXX`; one whose lock is free was left
- * by a crash, and crid and podman alike remove it.
+ * on `lock-<name>` is held as long as someone works in `temp-dir-<name>`; one whose lock is free was
+ * left by a crash, and crid and podman alike remove it.
  */
 export class TempDir implements AsyncDisposable {
   readonly path: string;
