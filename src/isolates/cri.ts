@@ -128,7 +128,8 @@ export async function startCri(
       closing: closing.signal,
     }),
   );
-  await balanceInterrupts(config);
+  // The file is right at once; a service manager that hangs keeps nobody waiting.
+  void balanceInterrupts(config);
   if (crio.internal_wipe) await wipePods(await due, pods, images);
   await together(
     writeVersion(crio.version_file, installation.version),
