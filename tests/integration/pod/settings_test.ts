@@ -88,7 +88,9 @@ seccomp_profile = "${join(profiles, "refuse.json")}"
     const { containerId, said } = await start("", { command });
     const pids = "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null";
     assert.equal(await said(pids), "77\n");
-    assert.equal(await said("ulimit -Sn; ulimit -Hn; echo $GREETING"), "1000\n2000\nhello\n");
+    // Of its first process: `runc exec` before 1.1.13 may lose to Go, which raises the soft limit.
+    const files = "awk '/open files/ { print $4, $5 }' /proc/1/limits";
+    assert.equal(await said(`${files}; echo $GREETING`), "1000 2000\nhello\n");
     const { status } = await crid.client.runtime.containerStatus({ containerId });
     // What comes after the limit begins the file anew.
     assert.ok((await Deno.stat(status!.logPath)).size <= LOG_LIMIT);
