@@ -1,14 +1,7 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import {
-  crictl,
-  crictlOutput,
-  type Crid,
-  isolate,
-  startCrid,
-  startImageRegistry,
-} from "../harness/mod.ts";
+import { crictl, crictlOutput, type Crid, sharedCrid } from "../harness/mod.ts";
 import { BUSYBOX, multiArchitectureImage } from "../images/mod.ts";
 
 /** What crictl's `-o json` shows of lists; only what is looked at. */
@@ -25,7 +18,6 @@ interface Listed {
 
 for (const runtime of ["runc", "crun"] as const) {
   describe(`crictl over crid with ${runtime}`, () => {
-    const stack = new AsyncDisposableStack();
     let crid: Crid;
 
     const show = (...args: readonly string[]) => crictlOutput(crid, args);
@@ -52,15 +44,11 @@ for (const runtime of ["runc", "crun"] as const) {
         linux: {},
       });
 
-    before(async () => {
-      const isolation = stack.use(await isolate());
-      const images = ["e2e-test-images/busybox", "crid/configured", "crid/multi-arch"];
-      const registry = stack.use(await startImageRegistry(isolation, images));
-      crid = stack.use(await startCrid({ registry: registry.host, runtime, isolation }));
+    const images = ["e2e-test-images/busybox", "crid/configured", "crid/multi-arch"];
+    sharedCrid(async (started) => {
+      crid = started;
       await crid.client.image.pullImage({ image: { image: BUSYBOX } });
-    });
-    after(() => stack.disposeAsync());
-    afterEach(() => crid.removePods());
+    }, { runtime, images });
 
     it("version and info say who answers and that all is ready", async () => {
       assert.match(await show("version"), /RuntimeName:\s+\S+\nRuntimeVersion:\s+\S+/);

@@ -1,4 +1,4 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { status as Code } from "@grpc/grpc-js";
 import {
@@ -6,31 +6,18 @@ import {
   type Crid,
   execShell,
   exited,
-  isolate,
   isServiceError,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../harness/mod.ts";
 import { ContainerState } from "../../src/gen/runtime/v1/api.ts";
 
 /** Monitors fail while their containers run, too; the table of steps has only their beginning. */
 describe("a running container whose monitor", () => {
-  const stack = new AsyncDisposableStack();
   let crid: Crid;
-
-  before(async () => {
-    const isolation = stack.use(await isolate());
-    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-    crid = stack.use(await startCrid({ registry: registry.host, isolation }));
-  });
-  after(() => stack.disposeAsync());
-  afterEach(async () => {
-    await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
-  });
+  sharedCrid((started) => crid = started);
 
   async function start(): Promise<{ containerId: string; monitor: number }> {
     const config = podConfig(crid);

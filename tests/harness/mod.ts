@@ -41,3 +41,4 @@ export {
   runPod,
 } from "./pods.ts";
 export { type Registry, type RegistryOptions, startRegistry } from "./registry.ts";
+export { sharedCrid, type SharedCridOptions } from "./shared_crid.ts";

@@ -1,4 +1,4 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import process from "node:process";
 import { join } from "@std/path";
@@ -6,13 +6,11 @@ import {
   containerConfig,
   type Crid,
   execShell,
-  isolate,
   isServiceError,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 import { BUSYBOX } from "../../images/mod.ts";
 
@@ -20,19 +18,10 @@ const LIMIT_MS = 30_000;
 const LOOK_MS = 20;
 
 describe("SIGHUP", () => {
-  const stack = new AsyncDisposableStack();
   let crid: Crid;
-
-  before(async () => {
-    const isolation = stack.use(await isolate());
-    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-    crid = stack.use(await startCrid({ registry: registry.host, isolation }));
+  sharedCrid(async (started) => {
+    crid = started;
     await crid.client.image.pullImage({ image: { image: BUSYBOX } });
-  });
-  after(() => stack.disposeAsync());
-  afterEach(async () => {
-    await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
   });
 
   /** What crid logs from a change of its drop-in file until it is in force, or refused. */

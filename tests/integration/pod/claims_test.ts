@@ -1,4 +1,4 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { rename } from "node:fs/promises";
 import { basename, join } from "@std/path";
@@ -8,14 +8,12 @@ import {
   type Crid,
   execShell,
   exited,
-  isolate,
   isServiceError,
   output,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 import { NamespaceMode } from "../../../src/gen/runtime/v1/api.ts";
 
@@ -29,19 +27,8 @@ function hasCode(code: number, text: RegExp) {
 }
 
 describe("what a client claims of a pod", () => {
-  const stack = new AsyncDisposableStack();
   let crid: Crid;
-
-  before(async () => {
-    const isolation = stack.use(await isolate());
-    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-    crid = stack.use(await startCrid({ registry: registry.host, isolation }));
-  });
-  after(() => stack.disposeAsync());
-  afterEach(async () => {
-    await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
-  });
+  sharedCrid((started) => crid = started);
 
   function targeting(targetId: string) {
     const namespaceOptions = { pid: NamespaceMode.TARGET, targetId };

@@ -1,4 +1,4 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { status as Code } from "@grpc/grpc-js";
 import {
@@ -7,13 +7,11 @@ import {
   type Crid,
   execShell,
   exited,
-  isolate,
   isServiceError,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 import { BUSYBOX } from "../../images/mod.ts";
 
@@ -26,19 +24,10 @@ const DEAF = ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.1; done"
 const OVERTAKEN = [Code.NOT_FOUND, Code.FAILED_PRECONDITION, Code.UNKNOWN, Code.ALREADY_EXISTS];
 
 describe("calls at the same time", () => {
-  const stack = new AsyncDisposableStack();
   let crid: Crid;
-
-  before(async () => {
-    const isolation = stack.use(await isolate());
-    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-    crid = stack.use(await startCrid({ registry: registry.host, isolation }));
+  sharedCrid(async (started) => {
+    crid = started;
     await crid.client.image.pullImage({ image: { image: BUSYBOX } });
-  });
-  after(() => stack.disposeAsync());
-  afterEach(async () => {
-    await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
   });
 
   const named = (name: string, command?: readonly string[]) =>

@@ -1,15 +1,13 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import {
   containerConfig,
   type Crid,
   exited,
-  isolate,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 import {
   type ContainerEventResponse,
@@ -20,24 +18,9 @@ const { CONTAINER_CREATED_EVENT, CONTAINER_STARTED_EVENT } = ContainerEventType;
 const { CONTAINER_STOPPED_EVENT, CONTAINER_DELETED_EVENT } = ContainerEventType;
 
 describe("events of pods and containers", () => {
-  const stack = new AsyncDisposableStack();
   let crid: Crid;
-
-  before(async () => {
-    const isolation = stack.use(await isolate());
-    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-    crid = stack.use(
-      await startCrid({
-        registry: registry.host,
-        isolation,
-        settings: "[crio.runtime]\nenable_pod_events = true\n",
-      }),
-    );
-  });
-  after(() => stack.disposeAsync());
-  afterEach(async () => {
-    await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
+  sharedCrid((started) => crid = started, {
+    settings: "[crio.runtime]\nenable_pod_events = true\n",
   });
 
   /** A client that listens; `events` grows as they come. */

@@ -1,14 +1,12 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import {
   containerConfig,
   type Crid,
-  isolate,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 
 /** What critest finds no fault with when it has no value: there may be no huge pages, no disk I/O. */
@@ -32,24 +30,9 @@ const REQUIRED_METRICS = [
 ];
 
 describe("lists of a node with pods", () => {
-  const stack = new AsyncDisposableStack();
   let crid: Crid;
-
-  before(async () => {
-    const isolation = stack.use(await isolate());
-    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-    crid = stack.use(
-      await startCrid({
-        registry: registry.host,
-        isolation,
-        settings: '[crio.stats]\nincluded_pod_metrics = ["all"]\n',
-      }),
-    );
-  });
-  after(() => stack.disposeAsync());
-  afterEach(async () => {
-    await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
+  sharedCrid((started) => crid = started, {
+    settings: '[crio.stats]\nincluded_pod_metrics = ["all"]\n',
   });
 
   async function collect<Message>(stream: AsyncIterable<Message>): Promise<Message[]> {

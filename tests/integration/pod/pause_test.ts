@@ -1,16 +1,14 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import {
   containerConfig,
   type Crid,
   execShell,
-  isolate,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 import { ContainerState } from "../../../src/gen/runtime/v1/api.ts";
 
@@ -19,19 +17,8 @@ const COUNTER = ["sh", "-c", "n=0; while :; do n=$((n+1)); echo $n > /tmp/n; sle
 
 for (const runtime of ["runc", "crun"] as const) {
   describe(`a container of ${runtime} that is paused over the status API`, () => {
-    const stack = new AsyncDisposableStack();
     let crid: Crid;
-
-    before(async () => {
-      const isolation = stack.use(await isolate());
-      const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-      crid = stack.use(await startCrid({ registry: registry.host, isolation, runtime }));
-    });
-    after(() => stack.disposeAsync());
-    afterEach(async () => {
-      await crid.removePods();
-      assert.deepEqual(await crid.leftovers(), []);
-    });
+    sharedCrid((started) => crid = started, { runtime });
 
     function get(path: string): Promise<{ status: number; body: string }> {
       const { promise, resolve, reject } = Promise.withResolvers<

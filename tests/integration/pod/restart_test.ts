@@ -1,4 +1,4 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import process from "node:process";
 import { join } from "@std/path";
@@ -7,12 +7,10 @@ import {
   type Crid,
   execShell,
   exited,
-  isolate,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 import { ContainerState, NamespaceMode, PodSandboxState } from "../../../src/gen/runtime/v1/api.ts";
 
@@ -20,19 +18,8 @@ const AUTOMATIC = { namespaceOptions: { pid: NamespaceMode.CONTAINER } };
 const SHARED = { linux: { securityContext: { namespaceOptions: { pid: NamespaceMode.POD } } } };
 
 describe("crid killed with -9 and started again", () => {
-  const stack = new AsyncDisposableStack();
   let crid: Crid;
-
-  before(async () => {
-    const isolation = stack.use(await isolate());
-    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-    crid = stack.use(await startCrid({ registry: registry.host, isolation }));
-  });
-  after(() => stack.disposeAsync());
-  afterEach(async () => {
-    await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
-  });
+  sharedCrid((started) => crid = started);
 
   const pod = (pid = NamespaceMode.CONTAINER) =>
     podConfig(crid, { linux: { securityContext: { namespaceOptions: { pid } } } });

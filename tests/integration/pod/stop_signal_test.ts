@@ -1,14 +1,12 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import {
   containerConfig,
   createContainer,
   type Crid,
-  isolate,
   podConfig,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 
 /** Ends well when it is asked to. */
@@ -23,19 +21,8 @@ const ROUNDS = 6;
 
 for (const runtime of ["runc", "crun"] as const) {
   describe(`a container of ${runtime} that is stopped as soon as it has been started`, () => {
-    const stack = new AsyncDisposableStack();
     let crid: Crid;
-
-    before(async () => {
-      const isolation = stack.use(await isolate());
-      const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-      crid = stack.use(await startCrid({ registry: registry.host, isolation, runtime }));
-    });
-    after(() => stack.disposeAsync());
-    afterEach(async () => {
-      await crid.removePods();
-      assert.deepEqual(await crid.leftovers(), []);
-    });
+    sharedCrid((started) => crid = started, { runtime });
 
     /** Exit code of a container that is stopped `delay` milliseconds after its start. */
     async function exitCode(command: string[], delay: number): Promise<number | undefined> {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "@std/path";
@@ -14,13 +14,11 @@ import {
   type Crid,
   execShell,
   exited,
-  isolate,
   isServiceError,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 
 /** Below what any handler but crun wants. */
@@ -28,23 +26,9 @@ const LITTLE_MEMORY = 1 << 20;
 const IDS = { hostId: 200_000, containerId: 0, length: 65_536 };
 
 describe("a node asked for what critest does not ask", () => {
-  const stack = new AsyncDisposableStack();
   let crid: Crid;
-
-  before(async () => {
-    const isolation = stack.use(await isolate());
-    const registry = stack.use(
-      await startImageRegistry(isolation, [
-        "e2e-test-images/busybox",
-        "crid/configured",
-      ]),
-    );
-    crid = stack.use(await startCrid({ registry: registry.host, isolation }));
-  });
-  after(() => stack.disposeAsync());
-  afterEach(async () => {
-    await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
+  sharedCrid((started) => crid = started, {
+    images: ["e2e-test-images/busybox", "crid/configured"],
   });
 
   it("takes a runtime configuration and goes on", async () => {

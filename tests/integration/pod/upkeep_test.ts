@@ -1,4 +1,4 @@
-import { after, afterEach, before, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import {
@@ -6,35 +6,24 @@ import {
   type Crid,
   cridCommand,
   execShell,
-  isolate,
   output,
   podConfig,
   runContainer,
   runPod,
-  startCrid,
-  startImageRegistry,
+  sharedCrid,
 } from "../../harness/mod.ts";
 import { run } from "../../../src/linux/mod.ts";
 import { BUSYBOX } from "../../images/mod.ts";
 
 describe("a node that was not shut down as it should", () => {
-  const stack = new AsyncDisposableStack();
   let crid: Crid;
-
-  before(async () => {
-    const isolation = stack.use(await isolate());
-    const registry = stack.use(await startImageRegistry(isolation, ["e2e-test-images/busybox"]));
-    crid = stack.use(await startCrid({ registry: registry.host, isolation }));
+  sharedCrid(async (started) => {
+    crid = started;
     const drop = join(crid.node.configDropIns, "60-persist.conf");
     await Deno.writeTextFile(drop, `[crio]\nversion_file_persist = "${at("version.persist")}"\n`);
     await crid.stop();
     await crid.start();
     await crid.client.image.pullImage({ image: { image: BUSYBOX } });
-  });
-  after(() => stack.disposeAsync());
-  afterEach(async () => {
-    await crid.removePods();
-    assert.deepEqual(await crid.leftovers(), []);
   });
 
   const at = (name: string) => join(crid.node.directory, name);
