@@ -3,19 +3,18 @@
 
 #include "pinns.h"
 
-enum { OPTION_NAMESPACE = 256, OPTION_UID_MAPPING = 512, OPTION_GID_MAPPING, OPTION_LOOPBACK,
-       OPTION_REMOVE };
+enum { OPTION_UID_MAPPING = 256, OPTION_GID_MAPPING, OPTION_LOOPBACK, OPTION_REMOVE };
 
 static const struct option long_options[] = {
     {"dir", required_argument, NULL, 'd'},
     {"filename", required_argument, NULL, 'f'},
     {"sysctl", required_argument, NULL, 's'},
-    {"user", optional_argument, NULL, OPTION_NAMESPACE + NS_USER},
-    {"uts", optional_argument, NULL, OPTION_NAMESPACE + NS_UTS},
-    {"ipc", optional_argument, NULL, OPTION_NAMESPACE + NS_IPC},
-    {"net", optional_argument, NULL, OPTION_NAMESPACE + NS_NET},
-    {"cgroup", optional_argument, NULL, OPTION_NAMESPACE + NS_CGROUP},
-    {"mnt", optional_argument, NULL, OPTION_NAMESPACE + NS_MNT},
+    {"user", optional_argument, NULL, 'U'},
+    {"uts", optional_argument, NULL, 'u'},
+    {"ipc", optional_argument, NULL, 'i'},
+    {"net", optional_argument, NULL, 'n'},
+    {"cgroup", optional_argument, NULL, 'c'},
+    {"mnt", optional_argument, NULL, 'm'},
     {"uid-mapping", optional_argument, NULL, OPTION_UID_MAPPING},
     {"gid-mapping", optional_argument, NULL, OPTION_GID_MAPPING},
     {"loopback", no_argument, NULL, OPTION_LOOPBACK},
@@ -44,11 +43,12 @@ static int take_option(int option, struct pin_request *request, struct failure *
     case OPTION_REMOVE: request->remove = true; return 0;
     default: break;
     }
-    if (option >= OPTION_NAMESPACE && option < OPTION_NAMESPACE + NS_COUNT) {
-        return want_namespace(request, (enum namespace_kind)(option - OPTION_NAMESPACE), failure);
+    for (int kind = 0; kind < NS_COUNT; kind++) {
+        if (namespace_types[kind].letter == option) return want_namespace(request, kind, failure);
     }
     return fail(failure, 0, "usage: pinns -d DIR -f NAME [-s KEY=VALUE]... "
-                            "[--uts|--ipc|--net|--user|--cgroup|--mnt[=host]]... "
+                            "[-u|--uts[=host]] [-i|--ipc[=host]] [-n|--net[=host]] "
+                            "[-U|--user[=host]] [-c|--cgroup[=host]] [-m|--mnt[=host]] "
                             "[--uid-mapping=C-H-N[@...] --gid-mapping=C-H-N[@...]] "
                             "[--loopback] [--remove]");
 }
@@ -83,7 +83,7 @@ static int check_request(const struct pin_request *request, struct failure *fail
 int parse_options(int argc, char **argv, struct pin_request *request, struct failure *failure) {
     opterr = 0;
     for (;;) {
-        int option = getopt_long(argc, argv, "d:f:s:", long_options, NULL);
+        int option = getopt_long(argc, argv, "d:f:s:Uuincm", long_options, NULL);
         if (option == -1) return check_request(request, failure);
         if (take_option(option, request, failure) < 0) return -1;
     }

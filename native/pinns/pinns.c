@@ -7,9 +7,9 @@
 #include "../base/programs.h"
 
 const struct namespace_type namespace_types[NS_COUNT] = {
-    [NS_USER] = {"user", CLONE_NEWUSER}, [NS_UTS] = {"uts", CLONE_NEWUTS},
-    [NS_IPC] = {"ipc", CLONE_NEWIPC},    [NS_NET] = {"net", CLONE_NEWNET},
-    [NS_CGROUP] = {"cgroup", CLONE_NEWCGROUP}, [NS_MNT] = {"mnt", CLONE_NEWNS},
+    [NS_USER] = {"user", 'U', CLONE_NEWUSER}, [NS_UTS] = {"uts", 'u', CLONE_NEWUTS},
+    [NS_IPC] = {"ipc", 'i', CLONE_NEWIPC},    [NS_NET] = {"net", 'n', CLONE_NEWNET},
+    [NS_CGROUP] = {"cgroup", 'c', CLONE_NEWCGROUP}, [NS_MNT] = {"mnt", 'm', CLONE_NEWNS},
 };
 
 static int run(const struct pin_request *request, struct failure *failure) {

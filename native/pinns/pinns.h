@@ -12,6 +12,7 @@ enum namespace_kind { NS_USER, NS_UTS, NS_IPC, NS_NET, NS_CGROUP, NS_MNT, NS_COU
 
 struct namespace_type {
     const char *name; /* as in /proc/PID/ns */
+    char letter;      /* of its short option */
     int clone_flag;
 };
 

@@ -53,6 +53,12 @@ describe("pinns", () => {
     );
   });
 
+  it("knows the kinds by their letters, too", async () => {
+    assert.deepEqual(await pinns("-d", dir, "-f", "pod", "-uinm", "-c"), { code: 0, stderr: "" });
+    const pins = ["cgroupns/pod", "ipcns/pod", "mntns", "mntns/pod", "netns/pod", "utsns/pod"];
+    assert.deepEqual((await mountsBelow(dir)).sort(), pins.map((pin) => join(dir, pin)));
+  });
+
   it("makes new namespaces, and pins its own for =host", async () => {
     await pinns("-d", dir, "-f", "pod", "--uts", "--ipc=host", "--net=host");
     const inode = async (path: string) => (await Deno.stat(path)).ino;
