@@ -116,8 +116,14 @@ function banCpus(file: string, mask: string): boolean {
   const changed = BANNED.test(text) ? text.replace(BANNED, line) : `${text.trimEnd()}\n${line}\n`;
   // In one step, and where a link leads to: irqbalance reads it whenever it is started.
   const target = realpathSync(file);
-  writeFileSync(`${target}.crid`, changed, { mode: statSync(target).mode });
-  renameSync(`${target}.crid`, target);
+  const next = `${target}.crid`;
+  try {
+    writeFileSync(next, changed, { mode: statSync(target).mode });
+    renameSync(next, target);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw error;
+  }
   return true;
 }
 
