@@ -39,8 +39,10 @@ export async function serveCri(options: CriServerOptions): Promise<CriServer> {
     // A client that resets its connection is no news; each protocol sees the close.
     socket.on("error", (error) => log.trace(`connection lost: ${error.message}`));
     detectProtocol(socket, options.handshakeMs ?? HANDSHAKE_MS, (protocol) => {
-      if (protocol === "http2") injector.injectConnection(socket);
-      else http.emit("connection", socket);
+      if (protocol === "http2") return injector.injectConnection(socket);
+      // `socat` says what it has to say, hangs up on its side and waits for the answer.
+      socket.allowHalfOpen = true;
+      http.emit("connection", socket);
     });
   };
   const listener = await listen(options.socketPath, accept);
@@ -83,7 +85,7 @@ function grpcServer(options: CriServerOptions, surroundings: Surroundings): Grpc
 }
 
 function httpServer(sources: HttpSources) {
-  return createHttpServer(async (request, response) => {
+  const server = createHttpServer(async (request, response) => {
     // Not by URL, which throws for what a client may well send.
     const [path = "/"] = (request.url ?? "/").split("?");
     const reply = await route(request.method ?? "GET", path, sources);
@@ -95,6 +97,7 @@ function httpServer(sources: HttpSources) {
     });
     response.end(request.method === "HEAD" ? undefined : body);
   });
+  return Object.assign(server, { httpAllowHalfOpen: true });
 }
 
 /** Waits until all connections are closed, but not for ever: a client may never hang up. */

@@ -3,8 +3,11 @@ import { Buffer } from "node:buffer";
 
 /** What every HTTP/2 connection begins with: RFC 9113, section 3.4. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
-/** End of an HTTP/1 request's head: RFC 9112, section 2.1. */
-const HEAD_END = Buffer.from("\r\n\r\n", "latin1");
+/**
+ * End of an HTTP/1 request's head: RFC 9112, sections 2.1 and 2.2. Who types a request, or has a shell's
+ * `echo` type it, ends lines with LF alone.
+ */
+const HEAD_END = /\n\r?\n/;
 /** Bytes of the largest head that is read; the status API needs a hundred or two. */
 const MAX_HEAD = 16_384;
 
@@ -38,7 +41,7 @@ export function detectProtocol(
     if (protocol === "refused") {
       socket.destroy();
     } else {
-      socket.unshift(seen);
+      socket.unshift(protocol === "http1" ? withWholeLineEnds(seen) : seen);
       found(protocol);
     }
   };
@@ -53,6 +56,16 @@ export function protocolOf(bytes: Uint8Array): Protocol | undefined {
   if (start.equals(PREFACE.subarray(0, start.length))) {
     return start.length === PREFACE.length ? "http2" : undefined;
   }
-  if (seen.includes(HEAD_END)) return "http1";
+  if (HEAD_END.test(seen.toString("latin1"))) return "http1";
   return seen.length > MAX_HEAD ? "refused" : undefined;
+}
+
+/** Node's parser of HTTP refuses heads whose lines end with LF alone. */
+function withWholeLineEnds(request: Buffer): Buffer {
+  const text = request.toString("latin1");
+  const end = HEAD_END.exec(text);
+  if (end === null) return request;
+  const length = end.index + end[0].length;
+  const head = text.slice(0, length).replaceAll(/\r?\n/g, "\r\n");
+  return Buffer.concat([Buffer.from(head, "latin1"), request.subarray(length)]);
 }

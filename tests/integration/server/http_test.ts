@@ -1,6 +1,7 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { CridError } from "../../../src/failure/mod.ts";
 import { CONTAINER, POD, type Served, served } from "./served.ts";
 
@@ -25,6 +26,14 @@ function get(crid: Served, path: string, method = "GET"): Promise<Reply> {
     sent.on("error", reject);
     sent.end();
   });
+}
+
+/** What comes back for `text` from a client that says no more and hears until the end, as `nc` and `socat` do. */
+async function say(crid: Served, text: string): Promise<string> {
+  const socket = connect({ path: crid.socketPath, allowHalfOpen: true });
+  socket.end(text);
+  const chunks = await Array.fromAsync(socket.setEncoding("utf8"));
+  return chunks.join("");
 }
 
 async function withContainer(crid: Served) {
@@ -54,6 +63,18 @@ describe("the status API on the CRI socket", () => {
       assert.equal(status, path.startsWith("/info") ? 200 : 404, path);
     }
     assert.equal((await crid.client.runtime.version()).runtimeName, "cri-o");
+  });
+
+  it("answers requests typed with any line ends, by a client that hangs up on its side", async () => {
+    const slowly = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
+    await using crid = await served({ pauser: { pause: slowly, unpause: slowly } });
+    const { containerId } = await withContainer(crid);
+    for (const path of [`/containers/${containerId}`, `/pause/${containerId}`]) {
+      for (const [line, last] of [["\r\n", "\r\n"], ["\r\n", "\n"], ["\n", "\n"]]) {
+        const reply = await say(crid, `GET ${path} HTTP/1.1${line}Host: crio${line}${last}`);
+        assert.match(reply, /^HTTP\/1.1 200 OK\r\n/, JSON.stringify([path, line, last]));
+      }
+    }
   });
 
   it("tells cAdvisor where the storage is", async () => {

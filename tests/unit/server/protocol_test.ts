@@ -22,6 +22,13 @@ describe("the protocol of a connection", () => {
     assert.equal(of("PRI * HTTP/1.1\r\n\r\n"), "http1");
   });
 
+  it("is HTTP/1 whose lines end without a carriage return, too", () => {
+    assert.equal(of("GET /info HTTP/1.1\nHost: x\n"), undefined);
+    assert.equal(of("GET /info HTTP/1.1\nHost: x\n\n"), "http1");
+    assert.equal(of("GET /info HTTP/1.1\r\nHost: x\r\n\n"), "http1");
+    assert.equal(of("GET /info HTTP/1.1\nHost: x\n\r\n"), "http1");
+  });
+
   it("is refused when a head never ends", () => {
     assert.equal(of("GET /" + "a".repeat(16_380)), "refused");
   });
