@@ -15,7 +15,7 @@
 import { readFileSync } from "node:fs";
 import { parseQuantity } from "../../config/mod.ts";
 import { CridError, errorMessage } from "../../failure/mod.ts";
-import { parse } from "../cdi/yaml.ts";
+import { parseYaml } from "../cdi/yaml.ts";
 
 /** Limits for some devices, or a weight for all that no other rule names. */
 export interface BlockioRule {
@@ -50,7 +50,7 @@ export function readBlockioClasses(file: string): ReadonlyMap<string, readonly B
 
 /** @throws {CridError} `invalid_argument`. */
 export function parseBlockioClasses(text: string): ReadonlyMap<string, readonly BlockioRule[]> {
-  const value: unknown = parse(text);
+  const value = parseYaml(text);
   const classes = isRecord(value) ? value["Classes"] : undefined;
   if (!isRecord(classes)) throw invalid("it has no Classes");
   return new Map(

@@ -51,7 +51,7 @@ type Json = Record<string, unknown>;
  * @throws {Error} Saying what is wrong with it.
  */
 export async function parseCdiSpec(text: string, path: string): Promise<CdiSpec> {
-  const value = path.endsWith(".json") ? JSON.parse(text) : await parseYaml(text);
+  const value = path.endsWith(".json") ? JSON.parse(text) : await readYaml(text);
   const spec = object(value, "the file");
   const version = String(spec["cdiVersion"] ?? "");
   if (!/^v?[01]\.\d+(\.\d+)?$/.test(version)) {
@@ -72,9 +72,9 @@ export async function parseCdiSpec(text: string, path: string): Promise<CdiSpec>
 }
 
 /** Only hosts with specifications in YAML pay for the parser. */
-async function parseYaml(text: string): Promise<unknown> {
-  const { parse } = await import("./yaml.ts");
-  return parse(text, { maxAliasCount: 100 });
+async function readYaml(text: string): Promise<unknown> {
+  const { parseYaml } = await import("./yaml.ts");
+  return parseYaml(text);
 }
 
 const KIND = /^[A-Za-z][A-Za-z0-9_.-]*\/[A-Za-z][A-Za-z0-9_-]*$/;

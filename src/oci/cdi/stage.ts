@@ -7,7 +7,11 @@ import type { OciDevice, OciSpec } from "../types.ts";
 import { deviceEdits, wantedDevices } from "./devices.ts";
 import { type CdiEdits, type CdiMount, type CdiNode, parseCdiSpec } from "./spec_file.ts";
 
-const files = new DirectoryFiles("CDI specification", /\.(json|ya?ml)$/, parseCdiSpec);
+const files = new DirectoryFiles(
+  "CDI registry has errors: specification",
+  /\.(json|ya?ml)$/,
+  parseCdiSpec,
+);
 
 /** Injects the devices that a container asks for by their CDI names. */
 export async function cdiStage({ input, defaults, spec }: SpecDraft): Promise<void> {

@@ -224,10 +224,11 @@ for (const runtime of ["runc", "crun"] as const) {
       const { text, pod } = await inside(
         { "test.example.com/hook": "on" },
         runtime,
-        "cat /run/secrets/token; stat -c %t:%T /dev/cdi; echo $FROM_CDI",
+        "cat /run/secrets/token; stat -c %a:%t:%T /dev/cdi; echo $FROM_CDI",
         { CDIDevices: [{ name: "test.example.com/thing=one" }] },
       );
-      assert.equal(text, "secret\n1:3\nyes\n");
+      assert.equal(text, "secret\n604:1:3\nyes\n");
+      assert.match(crid.log, /CDI registry has errors: \S+ \S+broken.yaml is left out/);
       assert.match(await Deno.readTextFile(join(directory, "hooked")), /"status": ?"/);
       await remove(pod);
       await assert.rejects(
@@ -314,8 +315,9 @@ devices:
   containerEdits:
     env: [FROM_CDI=yes]
     deviceNodes:
-    - {path: /dev/cdi, hostPath: /dev/null}
+    - {path: /dev/cdi, hostPath: /dev/null, fileMode: 0604}
 `,
     ),
+    Deno.writeTextFile(at("cdi/broken.yaml"), 'cdiVersion: "0.6.0"\nkind: thing\n'),
   ]);
 }

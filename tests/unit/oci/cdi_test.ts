@@ -82,6 +82,15 @@ describe("a CDI specification", () => {
     assert.deepEqual(oci.process.user.additionalGids, [44]);
   });
 
+  it("may have the modes of nodes in octal, as YAML 1.1 and YAML 1.2 write them", async () => {
+    const yaml = YAML.replace("fileMode: 0o600", "fileMode: 0640");
+    for (const [text, mode] of [[YAML, 0o600], [yaml, 0o640]] as const) {
+      const { devices } = await parseCdiSpec(text, "vendor.yaml");
+      assert.equal(devices.get("gpu0")?.deviceNodes[1]?.fileMode, mode);
+      assert.equal(devices.get("gpu0")?.deviceNodes[1]?.major, 5);
+    }
+  });
+
   it("is refused when it makes no sense", async () => {
     const json = (value: unknown) => parseCdiSpec(JSON.stringify(value), "a.json");
     const device = { name: "a", containerEdits: { env: ["A=b"] } };
