@@ -5,6 +5,7 @@
  */
 
 export type * from "./types.ts";
+export { NO_IMAGE_CONFIG, NO_RESOURCES } from "./empty.ts";
 export { buildSpec } from "./spec/build.ts";
 export { ociResources } from "./spec/resources.ts";
 export { type HandlerOptions, loadHandlers } from "./handlers.ts";

@@ -1,5 +1,5 @@
 import { CridError } from "../failure/mod.ts";
-import type { LinuxResources } from "../oci/mod.ts";
+import { type LinuxResources, NO_RESOURCES } from "../oci/mod.ts";
 import type { StringMap } from "./types.ts";
 
 /** CPU settings of a workload; 0 or `""` sets nothing. */
@@ -25,18 +25,6 @@ export interface Workload {
 const DEFAULT_PERIOD = 100_000;
 /** The least that the kernel takes. */
 const LEAST_QUOTA = 1_000;
-const NOTHING: LinuxResources = {
-  cpuPeriod: 0,
-  cpuQuota: 0,
-  cpuShares: 0,
-  memoryLimit: 0,
-  memorySwapLimit: 0,
-  oomScoreAdj: 0,
-  cpusetCpus: "",
-  cpusetMems: "",
-  hugepageLimits: [],
-  unified: {},
-};
 
 /** The workload that a pod belongs to: the first whose activation annotation it has. */
 export function workloadOf(
@@ -60,7 +48,7 @@ export function workloadResources(
 ): LinuxResources | undefined {
   if (workload === undefined) return asked;
   const { cpuShares, cpuQuota, cpuPeriod, cpuset } = settings(workload, annotations, container);
-  const base = asked ?? NOTHING;
+  const base = asked ?? NO_RESOURCES;
   const resources = {
     ...base,
     cpuShares: cpuShares || base.cpuShares,

@@ -7,6 +7,7 @@ import {
   type CreatedContainer,
   deleteContainer,
   loadHandlers,
+  NO_IMAGE_CONFIG,
   type OciSpec,
   type RuntimeHandler,
   type SecurityContext,
@@ -72,17 +73,6 @@ export const NO_SECURITY: SecurityContext = {
   selinux: undefined,
 };
 
-export const NO_IMAGE = {
-  user: "",
-  env: [],
-  entrypoint: [],
-  cmd: [],
-  workingDir: "",
-  stopSignal: "",
-  volumes: [],
-  labels: {},
-};
-
 export const DEFAULTS: SpecDefaults = {
   cgroup: { version: 1, driver: "cgroupfs", controllers: new Set(["memory", "pids", "cpu"]) },
   tuning: {
@@ -130,7 +120,7 @@ export function specInput(directory: string, input: Partial<SpecInput> = {}): Sp
     workingDir: "",
     tty: false,
     stdin: false,
-    image: NO_IMAGE,
+    image: NO_IMAGE_CONFIG,
     mounts: [],
     internalMounts: [],
     devices: [],

@@ -8,6 +8,7 @@ import {
   deleteContainer,
   isAlive,
   listContainers,
+  NO_RESOURCES,
   pauseContainer,
   readExit,
   resumeContainer,
@@ -101,16 +102,11 @@ for (const name of ["runc", "crun"]) {
     it("gets new limits while it runs, and keeps those that are not mentioned", async () => {
       const handler = place.handler(name);
       const resources = {
+        ...NO_RESOURCES,
         cpuPeriod: 100_000,
         cpuQuota: 50_000,
         cpuShares: 512,
         memoryLimit: 64 << 20,
-        memorySwapLimit: 0,
-        oomScoreAdj: 0,
-        cpusetCpus: "",
-        cpusetMems: "",
-        hugepageLimits: [],
-        unified: {},
       };
       const made = await place.create({ handler, run: "sleep 1000", input: { resources } });
       await startContainer(handler, made.id);
@@ -143,18 +139,7 @@ for (const name of ["runc", "crun"]) {
         handler,
         run: "dd if=/dev/zero of=/dev/null bs=40M",
         input: {
-          resources: {
-            cpuPeriod: 0,
-            cpuQuota: 0,
-            cpuShares: 0,
-            memoryLimit: 20 << 20,
-            memorySwapLimit: 20 << 20,
-            oomScoreAdj: 0,
-            cpusetCpus: "",
-            cpusetMems: "",
-            hugepageLimits: [],
-            unified: {},
-          },
+          resources: { ...NO_RESOURCES, memoryLimit: 20 << 20, memorySwapLimit: 20 << 20 },
         },
       });
       await startContainer(handler, made.id);

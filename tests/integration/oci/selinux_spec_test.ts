@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { after, before, describe, it } from "@std/testing/bdd";
-import { buildSpec, type SpecInput, type SpecSelinux } from "../../../src/oci/mod.ts";
+import {
+  buildSpec,
+  NO_IMAGE_CONFIG,
+  type SpecInput,
+  type SpecSelinux,
+} from "../../../src/oci/mod.ts";
 import { fileLabel } from "../../../src/security/mod.ts";
-import { DEFAULTS, makePlace, NO_IMAGE, NO_SECURITY, type Place, specInput } from "./fixture.ts";
+import { DEFAULTS, makePlace, NO_SECURITY, type Place, specInput } from "./fixture.ts";
 
 const PROCESS = "system_u:system_r:container_t:s0:c1,c2";
 const MOUNT = "system_u:object_r:container_file_t:s0:c1,c2";
@@ -98,7 +103,7 @@ describe("the spec of a container with SELinux labels", () => {
       specInput(place.directory, {
         selinux,
         security: { ...NO_SECURITY, runAsUser: 4242 },
-        image: { ...NO_IMAGE, volumes: ["/data"] },
+        image: { ...NO_IMAGE_CONFIG, volumes: ["/data"] },
       }),
       { ...DEFAULTS, defaultMountsFile: mountsFile, imageVolumes: "bind" },
       place.handler("runc"),

@@ -3,7 +3,13 @@ import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "@std/path";
 import { after, before, describe, it } from "@std/testing/bdd";
 import { run } from "../../../src/linux/mod.ts";
-import { type MountRequest, type SecurityContext, startContainer } from "../../../src/oci/mod.ts";
+import {
+  type MountRequest,
+  NO_IMAGE_CONFIG,
+  NO_RESOURCES,
+  type SecurityContext,
+  startContainer,
+} from "../../../src/oci/mod.ts";
 import { type ContainerOptions, makePlace, NO_SECURITY, type Place } from "./fixture.ts";
 
 const MOUNT: MountRequest = {
@@ -201,18 +207,7 @@ for (const name of ["runc", "crun"]) {
       const text = await output("ulimit -n; cat /proc/self/oom_score_adj", {
         defaults: { defaultUlimits: ["nofile=1000:999999999"] },
         input: {
-          resources: {
-            cpuPeriod: 0,
-            cpuQuota: 0,
-            cpuShares: 0,
-            memoryLimit: 0,
-            memorySwapLimit: 0,
-            oomScoreAdj: -998,
-            cpusetCpus: "",
-            cpusetMems: "",
-            hugepageLimits: [],
-            unified: {},
-          },
+          resources: { ...NO_RESOURCES, oomScoreAdj: -998 },
         },
       });
       const own = (await readFile("/proc/self/oom_score_adj", "utf8")).trim();
@@ -245,10 +240,7 @@ for (const name of ["runc", "crun"]) {
       const text = await output("pwd; ls -ld /data | cut -d' ' -f1", {
         input: {
           workingDir: "/made/for/it",
-          image: {
-            ...{ user: "", env: [], entrypoint: [], cmd: [], workingDir: "/other" },
-            ...{ stopSignal: "", labels: {}, volumes: ["/data"] },
-          },
+          image: { ...NO_IMAGE_CONFIG, workingDir: "/other", volumes: ["/data"] },
         },
       });
       assert.equal(text, "/made/for/it\ndrwxr-xr-x\n");

@@ -7,6 +7,7 @@ import {
   parseUnified,
   SpecAnnotation,
 } from "../../../src/oci/spec/annotations.ts";
+import { NO_RESOURCES } from "../../../src/oci/empty.ts";
 import { gomaxprocs } from "../../../src/oci/spec/gomaxprocs.ts";
 import { parseMountsFile } from "../../../src/oci/spec/secrets.ts";
 
@@ -56,29 +57,19 @@ describe("an annotation of the spec", () => {
 });
 
 describe("GOMAXPROCS", () => {
-  const NONE = {
-    cpuPeriod: 0,
-    cpuQuota: 0,
-    cpuShares: 0,
-    memoryLimit: 0,
-    memorySwapLimit: 0,
-    oomScoreAdj: 0,
-    cpusetCpus: "",
-    cpusetMems: "",
-    hugepageLimits: [],
-    unified: {},
-  };
-
   it("follows what a burstable container asks for, and is never below the floor", () => {
     const burstable = "/kubepods/burstable/pod1/crio-1";
-    const of = (cpuShares: number) => gomaxprocs(4, burstable, { ...NONE, cpuShares });
+    const of = (cpuShares: number) => gomaxprocs(4, burstable, { ...NO_RESOURCES, cpuShares });
     assert.deepEqual([2, 2048, 2560, 4096].map(of), [4, 4, 5, 8]);
     assert.equal(gomaxprocs(4, "kubepods-besteffort-pod1.slice:crio:1", undefined), 4);
   });
 
   it("is left alone for guaranteed pods and with a CPU limit", () => {
-    assert.equal(gomaxprocs(4, "/kubepods/pod1/crio-1", { ...NONE, cpuShares: 1024 }), undefined);
-    const limited = { ...NONE, cpuQuota: 50_000 };
+    assert.equal(
+      gomaxprocs(4, "/kubepods/pod1/crio-1", { ...NO_RESOURCES, cpuShares: 1024 }),
+      undefined,
+    );
+    const limited = { ...NO_RESOURCES, cpuQuota: 50_000 };
     assert.equal(gomaxprocs(4, "/kubepods/burstable/pod1/crio-1", limited), undefined);
   });
 });

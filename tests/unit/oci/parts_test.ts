@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { lastMessage } from "../../../src/oci/command.ts";
+import { NO_IMAGE_CONFIG, NO_RESOURCES } from "../../../src/oci/empty.ts";
 import { parseExitCode } from "../../../src/oci/exit_record.ts";
 import { parseFeatures } from "../../../src/oci/features.ts";
 import { parseDevice } from "../../../src/oci/spec/devices.ts";
@@ -12,16 +13,7 @@ import { specVersion } from "../../../src/oci/spec/version.ts";
 import { parseSync } from "../../../src/oci/sync_pipe.ts";
 import { parseMountInfo } from "../../../src/linux/mod.ts";
 
-const IMAGE = {
-  user: "",
-  env: [] as string[],
-  entrypoint: ["entry"],
-  cmd: ["cmd"],
-  workingDir: "",
-  stopSignal: "",
-  volumes: [],
-  labels: {},
-};
+const IMAGE = { ...NO_IMAGE_CONFIG, entrypoint: ["entry"], cmd: ["cmd"] };
 
 describe("the command line of a container", () => {
   it("is the image's, with the arguments or all of it replaced", () => {
@@ -128,29 +120,18 @@ describe("what monitors and runtimes say", () => {
 });
 
 describe("limits and devices", () => {
-  const NONE = {
-    cpuPeriod: 0,
-    cpuQuota: 0,
-    cpuShares: 0,
-    memoryLimit: 0,
-    memorySwapLimit: 0,
-    oomScoreAdj: 0,
-    cpusetCpus: "",
-    cpusetMems: "",
-    hugepageLimits: [],
-    unified: {},
-  };
-
   it("mention only what was asked for; swap follows memory", () => {
-    assert.deepEqual(ociResources(NONE), {});
-    assert.deepEqual(ociResources({ ...NONE, memoryLimit: 5 }), { memory: { limit: 5, swap: 5 } });
-    assert.deepEqual(ociResources({ ...NONE, memoryLimit: 5 }, "no swap"), {
+    assert.deepEqual(ociResources(NO_RESOURCES), {});
+    assert.deepEqual(ociResources({ ...NO_RESOURCES, memoryLimit: 5 }), {
+      memory: { limit: 5, swap: 5 },
+    });
+    assert.deepEqual(ociResources({ ...NO_RESOURCES, memoryLimit: 5 }, "no swap"), {
       memory: { limit: 5 },
     });
-    assert.deepEqual(ociResources({ ...NONE, memoryLimit: 5, memorySwapLimit: -1 }), {
+    assert.deepEqual(ociResources({ ...NO_RESOURCES, memoryLimit: 5, memorySwapLimit: -1 }), {
       memory: { limit: 5, swap: -1 },
     });
-    assert.deepEqual(ociResources({ ...NONE, cpuQuota: -1, cpusetCpus: "0-1" }), {
+    assert.deepEqual(ociResources({ ...NO_RESOURCES, cpuQuota: -1, cpusetCpus: "0-1" }), {
       cpu: { quota: -1, cpus: "0-1" },
     });
   });
