@@ -20,8 +20,8 @@ export interface ImageVolumes {
  * Mounts the images that a container asks for as volumes; they are read-only and stay until
  * {@linkcode releaseImageVolumes}.
  *
- * @throws {CridError} `invalid_argument` for a writable one or a sub path that is not there,
- * `not_found` for an image that is not on this node.
+ * @throws {CridError} `invalid_argument` for a sub path that is not there, `not_found` for an image that
+ * is not on this node.
  */
 export async function mountImageVolumes(
   context: PodContext,
@@ -37,12 +37,6 @@ export async function mountImageVolumes(
     }
     const { image: _, ...rest } = mount;
     const { reference, subPath } = mount.image;
-    if (!mount.readonly) {
-      throw new CridError(
-        "invalid_argument",
-        `ImageVolumeMountFailed: mount of image "${reference}" must be read-only`,
-      );
-    }
     const image = await context.images.find(reference);
     if (image === undefined) {
       throw new CridError(
@@ -57,8 +51,10 @@ export async function mountImageVolumes(
     remember(context, containerId, image.id);
     imageIds.set(mount.containerPath, image.id);
     // Other pods use them, too: they are not labelled for one.
-    const hostPath = pathInImage(root, subPath, reference);
-    mounts.push({ ...rest, hostPath, selinuxRelabel: false });
+    const kind = image.artifactType === undefined ? "image" : "OCI artifact";
+    const hostPath = pathInImage(root, subPath, `${kind} volume "${reference}"`);
+    // By CRI's definition a mount of an image can be nothing else, whatever is asked.
+    mounts.push({ ...rest, hostPath, readonly: true, selinuxRelabel: false });
   }
   return { mounts, imageIds };
 }
@@ -96,13 +92,13 @@ function recordOf({ store }: PodContext, containerId: string): string {
   return join(store.containerRunDir(containerId), "image-volumes.json");
 }
 
-function pathInImage(root: string, subPath: string, reference: string): string {
+function pathInImage(root: string, subPath: string, volume: string): string {
   if (subPath === "") return root;
   const path = existingPath(root, join("/", subPath));
   if (path !== undefined) return path;
   throw new CridError(
     "invalid_argument",
-    `ImageVolumeMountFailed: sub path "${subPath}" does not exist in image volume "${reference}"`,
+    `ImageVolumeMountFailed: sub path "${subPath}" does not exist in ${volume}`,
   );
 }
 

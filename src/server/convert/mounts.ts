@@ -46,7 +46,8 @@ export function writeMount(mount: MountRequest & { readonly imageId?: string }):
     uidMappings: mount.idMaps?.uids.map(writeIdMap) ?? [],
     gidMappings: mount.idMaps?.gids.map(writeIdMap) ?? [],
     image: mount.image && {
-      image: mount.image.reference,
+      // The kubelet keeps images of running containers by what is here.
+      image: mount.imageId ?? mount.image.reference,
       annotations: {},
       userSpecifiedImage: mount.image.reference,
       runtimeHandler: "",

@@ -97,7 +97,9 @@ describe("images as volumes of a container", () => {
     assert.match(stderr, /Read-only/);
     const { image } = await crid.client.image.imageStatus({ image: { image: VOLUME } });
     const { status } = await crid.client.runtime.containerStatus({ containerId: id });
-    assert.equal(status?.mounts[0]?.image?.image, VOLUME);
+    // The kubelet's collection of images goes by this id.
+    assert.equal(status?.mounts[0]?.image?.image, image!.id);
+    assert.equal(status?.mounts[0]?.image?.userSpecifiedImage, VOLUME);
     await assert.rejects(
       crid.client.image.removeImage({ image: { image: image!.id } }),
       (error) => isServiceError(error) && /in use/.test(error.details),
@@ -115,12 +117,20 @@ describe("images as volumes of a container", () => {
     );
   });
 
-  it("refuse a sub path that is not there or leads through a file, and a volume to write to", async () => {
+  it("refuse a sub path that is not there or leads through a file", async () => {
     await refused(volume(BUSYBOX, "nowhere"), /sub path "nowhere" does not exist/);
     await refused(volume(BUSYBOX, "bin/busybox/x"), /does not exist/);
     await refused(volume(BUSYBOX, "../../../../etc/machine-id"), /does not exist/);
-    await refused({ ...volume(BUSYBOX), readonly: false }, /must be read-only/);
     await refused(volume("registry.k8s.io/crid/absent:latest"), /does not exist locally/);
+  });
+
+  it("are read-only also for a client that does not say so", async () => {
+    for (const image of [BUSYBOX, ARTIFACT]) {
+      const id = await start({ ...volume(image), readonly: false });
+      const { exitCode, stderr } = await execShell(crid, id, "touch /volume/new");
+      assert.notEqual(exitCode, 0);
+      assert.match(stderr, /Read-only/);
+    }
   });
 
   it("stay for one container when another one that uses them goes", async () => {
@@ -161,6 +171,7 @@ describe("images as volumes of a container", () => {
   it("hold the files of an OCI artifact by their titles", async () => {
     const id = await start(volume(ARTIFACT));
     assert.match(await says(id, "cat /volume/profile.json"), /SCMP_ACT_ALLOW/);
+    await refused(volume(ARTIFACT, "nowhere"), /"nowhere" does not exist in OCI artifact volume/);
     const file = await start(volume(ARTIFACT, "profile.json"));
     assert.match(await says(file, "cat /volume"), /SCMP_ACT_ALLOW/);
     assert.notEqual((await execShell(crid, id, "rm /volume/profile.json")).exitCode, 0);

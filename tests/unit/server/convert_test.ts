@@ -200,8 +200,8 @@ describe("a mount", () => {
     }));
     assert.deepEqual(read.image, { reference: "app", subPath: "etc" });
     const { image } = writeMount({ ...read, imageId: "ab12" });
-    assert.equal(image?.image, "app");
-    assert.equal(image?.imageRef, "ab12");
+    assert.equal(image?.image, "ab12");
+    assert.equal(image?.userSpecifiedImage, "app");
   });
 
   it("needs a place, and is either of a path or of an image", () => {
