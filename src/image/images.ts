@@ -5,6 +5,7 @@ import { ArtifactStore } from "./artifact/artifact_store.ts";
 import { isDigest } from "./digest.ts";
 import type { HostCredentialsOptions } from "./host_credentials.ts";
 import { ImageView } from "./image_view.ts";
+import { withPin } from "./pinned.ts";
 import { Puller } from "./pull.ts";
 import {
   formatReference,
@@ -73,15 +74,19 @@ export function createImages(options: ImagesOptions): Images {
     async find(reference) {
       const found = await findRecord(options, reference);
       if (found !== undefined) return await view.image(found.record);
-      return (await findArtifact(artifacts, options, reference))?.image;
+      const artifact = await findArtifact(artifacts, options, reference);
+      return artifact && withPin(artifact.image, pinned());
     },
     async list() {
       const made = [await store.images(), await artifacts.list(), pinned()] as const;
       if (listed?.of.every((part, at) => part === made[at])) return listed.images;
-      const [records, ofArtifacts] = made;
+      const [records, ofArtifacts, patterns] = made;
       view.keepOnly(records);
       const found = await Promise.all(records.map((record) => imageOrNothing(view, record)));
-      const images = [...found.filter((image) => image !== undefined), ...ofArtifacts];
+      const images = [
+        ...found.filter((image) => image !== undefined),
+        ...ofArtifacts.map((artifact) => withPin(artifact, patterns)),
+      ];
       // One that could not be read is tried again.
       listed = found.includes(undefined) ? undefined : { of: made, images };
       return images;

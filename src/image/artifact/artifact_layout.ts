@@ -10,6 +10,9 @@ import { parseArtifact } from "./artifact_manifest.ts";
 /** The annotation of an entry that holds the artifact's full name. */
 export const REF_NAME = "org.opencontainers.image.ref.name";
 
+/** The repository of an artifact without a name, as CRI-O tells of it. */
+const UNKNOWN = "unknown";
+
 /** What `index.json` of an artifact store has for one name of an artifact. */
 export interface Entry {
   readonly mediaType: string;
@@ -86,8 +89,9 @@ async function readArtifact(root: string, id: string, entries: readonly Entry[])
   const bytes = await Deno.readFile(join(root, `blobs/sha256/${id}`));
   const manifest = parseArtifact(bytes);
   if (manifest === undefined) throw new Error("its manifest is damaged");
-  const names = entries.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []);
+  const names = entries.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []).filter(isName);
   const repositories = new Set(names.map((name) => repositoryName(parseReference(name))));
+  if (repositories.size === 0) repositories.add(UNKNOWN);
   return {
     id,
     repoTags: names.filter((name) => !name.includes("@")),
@@ -101,6 +105,16 @@ async function readArtifact(root: string, id: string, entries: readonly Entry[])
     configJson: "{}",
     artifactType: manifest.type,
   };
+}
+
+/** Other tools write the tag alone, which must not become `docker.io/library/<tag>`. */
+function isName(text: string): boolean {
+  if (!text.includes("/")) return false;
+  try {
+    return parseReference(text) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 const NO_CONFIG: Image["config"] = {

@@ -16,6 +16,8 @@ export interface ArtifactFile extends BlobDescriptor {
 }
 
 const TITLE = "org.opencontainers.image.title";
+/** Of the CNCF's model specification. */
+const MODEL_PATH = "org.cncf.model.filepath";
 const MAX_FILES = 1000;
 
 /**
@@ -39,7 +41,8 @@ export function parseArtifact(bytes: Uint8Array): ArtifactManifest | undefined {
   for (const layer of layers) {
     const file = descriptor(layer);
     if (file === undefined) return undefined;
-    files.push({ ...file, title: safeTitle(layer.annotations?.[TITLE], file.digest) });
+    const title = layer.annotations?.[TITLE] ?? layer.annotations?.[MODEL_PATH];
+    files.push({ ...file, title: safeTitle(title, file.digest) });
   }
   const type = isTyped ? artifactType : configDescriptor.mediaType;
   return { type, config: configDescriptor, files };

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import { isCode } from "../../../src/failure/mod.ts";
+import { REF_NAME } from "../../../src/image/artifact/artifact_layout.ts";
 import { ArtifactStore } from "../../../src/image/artifact/artifact_store.ts";
 import { sendBlob } from "../../../src/image/blob_stream.ts";
 import type { RegistryPeer, ResolvedImage } from "../../../src/image/types.ts";
@@ -110,6 +111,21 @@ describe("an artifact store", () => {
       assert.deepEqual(await store.list(), []);
       await assert.rejects(registry.pull(store, "h.io/a:1", "content"), /index\.json/);
       assert.equal(await Deno.readTextFile(index), text);
+    }
+  });
+
+  it("takes no name from a tag alone, as skopeo writes it, and tells of the artifact all the same", async () => {
+    const store = new ArtifactStore(root);
+    const id = await registry.pull(store, "h.io/model:1.14.4", "content");
+    const index = join(root, "artifacts/index.json");
+    const text = await Deno.readTextFile(index);
+    for (const name of ["1.14.4", "h.io/NOT:a/name", undefined]) {
+      const written = JSON.parse(text);
+      written.manifests[0].annotations = { [REF_NAME]: name };
+      await Deno.writeTextFile(index, JSON.stringify(written));
+      const [{ repoTags, repoDigests } = { repoTags: undefined, repoDigests: undefined }] =
+        await store.list();
+      assert.deepEqual([repoTags, repoDigests], [[], [`unknown@sha256:${id}`]], `${name}`);
     }
   });
 

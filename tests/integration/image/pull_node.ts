@@ -41,11 +41,12 @@ export interface NodeOptions {
   readonly limits?: UnpackLimits;
   /** Where the store goes; a temporary directory otherwise. */
   readonly parent?: string;
+  readonly pinned?: () => readonly string[];
 }
 
 /** Makes a node; disposing it removes everything. */
 export async function makePullNode(options: NodeOptions = {}): Promise<PullNode> {
-  const { insecure = [], limits, parent } = options;
+  const { insecure = [], limits, parent, pinned = () => [] } = options;
   const root = await Deno.makeTempDir({
     prefix: "crid-pull-",
     ...parent === undefined ? {} : { dir: parent },
@@ -86,7 +87,7 @@ export async function makePullNode(options: NodeOptions = {}): Promise<PullNode>
   const images = createImages({
     store,
     isolates,
-    pinned: () => [],
+    pinned,
     registries: registryOptions.registries,
     ...limits === undefined ? {} : { limits },
   });

@@ -126,6 +126,21 @@ describe("images pulled from a real registry", () => {
     assert.deepEqual(blobs, []);
   });
 
+  it("are pinned as artifacts by the same patterns as images, when these change, too", async () => {
+    let patterns: readonly string[] = [];
+    await using here = await makePullNode({ insecure: [registry.host], pinned: () => patterns });
+    await here.pull(named("artifact"));
+    const pins = async () => {
+      const [listed] = await here.images.list();
+      return [listed?.pinned, (await here.images.find(named("artifact")))?.pinned];
+    };
+    assert.deepEqual(await pins(), [false, false]);
+    patterns = [`${registry.host}/crid/*`];
+    assert.deepEqual(await pins(), [true, true]);
+    patterns = ["elsewhere/*"];
+    assert.deepEqual(await pins(), [false, false]);
+  });
+
   it("of Docker schema 1 have the id that podman gives them, and run everywhere", async () => {
     await using here = await node();
     await using there = await node();
