@@ -1,7 +1,7 @@
 import { after, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { makeStage, RUNTIMES, type Stage } from "./container.ts";
-import { type Container, createContainer, IS_RELEASE, logText, MONITORS } from "./monitor.ts";
+import { type Container, createContainer, logText, MONITORS } from "./monitor.ts";
 import { buildPeer, Peer } from "./attach_client.ts";
 import { countProcesses } from "./processes.ts";
 
@@ -79,9 +79,9 @@ describe("the monitor of a command", () => {
 
         it("does not wait for what the command leaves running", async () => {
           const started = performance.now();
-          const { monitor } = await container.exec("sleep 5 & exit 0");
+          const { monitor } = await container.exec("sleep 60 & exit 0");
           assert.deepEqual(await monitor.answer(), { exit_code: 0 });
-          assert.ok(performance.now() - started < 3000);
+          assert.ok(performance.now() - started < 30_000);
         });
 
         it("kills it at the timeout and says exactly so", async () => {
@@ -124,7 +124,7 @@ describe("the monitor of a command", () => {
         assert.equal((await monitor.answer())?.message, "command timed out");
         const took = performance.now() - started;
         assert.ok(took >= seconds * 1000, `${took} ms`);
-        assert.ok(took < seconds * 1000 + (IS_RELEASE ? 1500 : 8000), `${took} ms`);
+        assert.ok(took < seconds * 1000 + 8000, `${took} ms`);
       }));
     });
 

@@ -130,29 +130,29 @@ describe("the monitor's log", () => {
     after(async () => await (await burst).container[Symbol.asyncDispose]());
 
     it("has stamps of the local zone that grow", async () => {
-      await using container = await make("echo 1; sleep 0.1; echo 2", [], { TZ: "XXX-05:30" });
+      await using container = await make("echo 1; sleep 1; echo 2", [], { TZ: "XXX-05:30" });
       const before = Date.now();
       await container.start();
       await container.end();
       const lines = await container.log();
       assert.ok(lines.every(({ stamp }) => stamp.endsWith("+05:30")));
       const [first, second] = lines.map(({ stamp }) => Date.parse(stamp));
-      assert.ok(first! >= before - 1 && second! - first! >= 90 && second! <= Date.now());
+      assert.ok(first! >= before - 1 && second! > first! && second! <= Date.now());
     });
 
     it("follows the zone when its offset changes", async () => {
-      // Summer begins two seconds from now, one hour ahead.
-      const at = new Date(Date.now() + 2000);
+      // Summer begins four seconds from now, one hour ahead.
+      const at = new Date(Date.now() + 4000);
       const day = Math.floor((at.getTime() - Date.UTC(at.getUTCFullYear(), 0)) / 86_400_000);
       const time = at.toISOString().slice(11, 19);
       const zone = `WIN0SUM-1,${day}/${time},${(day + 180) % 365}`;
-      await using container = await make("echo 1; sleep 2.5; echo 2", [], { TZ: zone });
+      await using container = await make("echo 1; sleep 4.5; echo 2", [], { TZ: zone });
       await container.start();
       await container.end();
       const lines = await container.log();
       assert.deepEqual(lines.map(({ stamp }) => stamp.slice(-6)), ["+00:00", "+01:00"]);
       const [first, second] = lines.map(({ stamp }) => Date.parse(stamp));
-      assert.ok(second! - first! >= 2400 && second! - first! < 10_000, "the time itself goes on");
+      assert.ok(second! - first! >= 3000 && second! - first! < 60_000, "the time itself goes on");
     });
 
     it("leaves the container its caller's streams with `passthrough`", async () => {

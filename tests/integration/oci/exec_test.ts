@@ -115,7 +115,7 @@ for (const name of ["runc", "crun"]) {
       const result = await exec("sleep 77001 & echo started; exit 6");
       assert.equal(result.exitCode, 6);
       assert.equal(result.stdout, "started\n");
-      assert.ok(performance.now() - start < 3000);
+      assert.ok(performance.now() - start < 30_000);
       // It goes on: it is the user's own.
       assert.equal(running("77001").length, 1);
       await exec("pkill -9 -f 77001");
@@ -131,7 +131,7 @@ for (const name of ["runc", "crun"]) {
       assert.equal(result.exitCode, -1);
       assert.equal(result.stdout, "before\n");
       const took = performance.now() - start;
-      assert.ok(took >= 1000 && took < 3000, `took ${took} ms`);
+      assert.ok(took >= 1000 && took < 30_000, `took ${took} ms`);
       for (const seconds of ["77002", "77003", "77004", "77005"]) {
         assert.deepEqual(running(seconds), [], `sleep ${seconds} is gone`);
       }

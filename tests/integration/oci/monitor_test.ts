@@ -60,7 +60,7 @@ describe("the monitor of a container", () => {
       (error: Error) =>
         isCode(error, "deadline_exceeded") && /create container timeout/.test(error.message),
     );
-    assert.ok(performance.now() - start < 4000);
+    assert.ok(performance.now() - start < 30_000);
     assert.deepEqual(left(place), []);
     assert.deepEqual(running("77101"), []);
     assert.deepEqual((await readdir(place.directory)).filter((file) => file.endsWith(".log")), []);

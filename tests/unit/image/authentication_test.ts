@@ -300,7 +300,7 @@ describe("challenges", () => {
     ) {
       const started = performance.now();
       parseChallenges(text);
-      assert.ok(performance.now() - started < 100, text.slice(0, 20));
+      assert.ok(performance.now() - started < 5000, text.slice(0, 20));
     }
   });
 });

@@ -121,7 +121,7 @@ describe("a message in the log", () => {
       const cmd = Array.from({ length: 100 }, () => text.repeat(2000));
       const start = performance.now();
       shown(api.ExecSyncRequest.fromPartial({ cmd }));
-      assert.ok(performance.now() - start < 1000);
+      assert.ok(performance.now() - start < 5000);
     });
   }
 });
