@@ -4,11 +4,13 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "@std/path";
 import type { CgroupDriver } from "../cgroup/mod.ts";
 import type { Config, WorkloadConfig } from "../config/mod.ts";
 import { CridError } from "../failure/mod.ts";
 import type { HostPortOptions } from "../network/mod.ts";
+import { log } from "../observe/mod.ts";
 import {
   type Blockio,
   type IdMaps,
@@ -63,7 +65,7 @@ export function specDefaults(config: Config, cgroups: CgroupDriver): SpecDefault
     defaultMountsFile: runtime.default_mounts_file,
     timezone: runtime.timezone,
     minInjectedGomaxprocs: runtime.min_injected_gomaxprocs,
-    seccompProfile: runtime.seccomp_profile,
+    seccompProfile: presentProfile(runtime.seccomp_profile),
     privilegedSeccompProfile: runtime.privileged_seccomp_profile,
     apparmorProfile: runtime.apparmor_profile,
     sharedCpuset: runtime.shared_cpuset,
@@ -73,6 +75,15 @@ export function specDefaults(config: Config, cgroups: CgroupDriver): SpecDefault
     imageVolumes: image.image_volumes,
     storageRoot: crio.root,
   };
+}
+
+/** As CRI-O, so that a file that another release has brought and taken along stops nothing. */
+function presentProfile(file: string): string {
+  if (file === "" || existsSync(file)) return file;
+  log.warn(
+    `Seccomp profile does not exist on disk, fallback to internal default profile: ${file}`,
+  );
+  return "";
 }
 
 /** Where the CPUs of containers are tuned that want to be alone on them. */

@@ -5,6 +5,8 @@ import type { SpecDraft } from "./draft.ts";
 /** CRI-O's annotations that this version does not obey: a container would be less than it asks for. */
 const NOT_BUILT: readonly AnnotationNames[] = [
   ["seccomp-profile.crio.io", "seccomp-profile.kubernetes.cri-o.io"],
+  // For all containers of a pod.
+  ["seccomp-profile.crio.io/POD", "seccomp-profile.kubernetes.cri-o.io/POD"],
   ["seccomp-notifier-action.crio.io", "io.kubernetes.cri-o.seccompNotifierAction"],
 ];
 

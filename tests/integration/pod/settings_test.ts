@@ -55,6 +55,7 @@ drop_infra_ctr = false
 log_size_max = ${LOG_LIMIT}
 pids_limit = 77
 privileged_seccomp_profile = "${join(profiles, "refuse.json")}"
+seccomp_profile = "${join(profiles, "absent.json")}"
 [crio.runtime.runtimes.own]
 runtime_path = "/usr/sbin/runc"
 runtime_root = "${join(place, "own-root")}"
@@ -131,6 +132,12 @@ seccomp_profile = "${join(profiles, "refuse.json")}"
     assert.match(await said("chmod 600 /tmp 2>&1"), /not permitted/);
     const plain = await start("", seccomp({ profileType: 0 }));
     assert.equal(await plain.said("chmod 600 /tmp 2>&1 && echo done"), "done\n");
+  });
+
+  it("name a profile that is not there, and containers get the default one", async () => {
+    assert.match(crid.log, /Seccomp profile does not exist on disk, fallback to internal default/);
+    const { said } = await start("", seccomp({ profileType: 0 }));
+    assert.match(await said("grep Seccomp: /proc/self/status"), /2/);
   });
 
   it("give a handler a profile of its own for containers that ask for the default one", async () => {

@@ -7,6 +7,8 @@ import {
   parseUnified,
   SpecAnnotation,
 } from "../../../src/oci/spec/annotations.ts";
+import type { SpecDraft } from "../../../src/oci/spec/draft.ts";
+import { refusedAnnotationsStage } from "../../../src/oci/spec/refused_annotations.ts";
 import { NO_RESOURCES } from "../../../src/oci/empty.ts";
 import { gomaxprocs } from "../../../src/oci/spec/gomaxprocs.ts";
 import { parseMountsFile } from "../../../src/oci/spec/secrets.ts";
@@ -20,6 +22,20 @@ describe("an annotation of the spec", () => {
       "2",
     );
     assert.equal(annotation({ "umask.crio.io": "" }, names), undefined);
+  });
+
+  it("of a seccomp profile is refused in all of its forms, since the container would have none", () => {
+    const label = { "io.kubernetes.container.name": "a" };
+    const refuse = (annotations: Record<string, string>) => () =>
+      refusedAnnotationsStage(
+        { input: { annotations: { ...label, ...annotations } } } as unknown as SpecDraft,
+      );
+    for (const name of ["seccomp-profile.crio.io", "seccomp-profile.kubernetes.cri-o.io"]) {
+      for (const  of of["", "/a", "/POD"]) {
+        assert.throws(refuse({ [name + of]: "r.io/profile:1" }), { code: "unimplemented" });
+      }
+      assert.doesNotThrow(refuse({ [`${name}/b`]: "r.io/profile:1" }));
+    }
   });
 
   it("is a container's own before it is the pod's", () => {
