@@ -24,7 +24,7 @@ import { type Given, pinnedImages, putInForce } from "./reload.ts";
 import { openRepairedStore } from "./repair.ts";
 import { PullProcesses } from "./pull_processes.ts";
 import { writeVersion } from "./version_file.ts";
-import { wipeDue, wipePods } from "./wipe.ts";
+import { wipeDue, wipePods, wipeWithNetwork } from "./wipe.ts";
 import type { SupervisedPullIsolates } from "./pull_isolates.ts";
 import { startStreams, streamUrls } from "./streams.ts";
 
@@ -130,7 +130,8 @@ export async function startCri(
   );
   // The file is right at once; a service manager that hangs keeps nobody waiting.
   void balanceInterrupts(config);
-  if (crio.internal_wipe) await wipePods(await due, pods, images);
+  const left = crio.internal_wipe ? await wipePods(await due, pods, images) : [];
+  void wipeWithNetwork(left, pods, network, closing.signal);
   await together(
     writeVersion(crio.version_file, installation.version),
     writeVersion(crio.version_file_persist, installation.version),

@@ -2,6 +2,7 @@ import { createCgroupDriver } from "../cgroup/mod.ts";
 import type { Config } from "../config/mod.ts";
 import { errorMessage } from "../failure/mod.ts";
 import type { Images } from "../image/mod.ts";
+import type { Network } from "../network/mod.ts";
 import { log } from "../observe/mod.ts";
 import { podRecord, type Pods, savedCgroupParent } from "../pod/mod.ts";
 import { openStore, wipeStore } from "../storage/mod.ts";
@@ -22,36 +23,73 @@ export interface Due {
   readonly images: boolean;
 }
 
-/** What the version files say is due. */
-export async function wipeDue({ crio }: Config, version: string): Promise<Due> {
+/** What the version files say that the daemon is to remove. */
+export async function wipeDue(config: Config, version: string): Promise<Due> {
+  const { pods, images } = await otherVersions(config, version);
+  return { pods: pods || images, images };
+}
+
+/** Each file for itself: a new boot for pods, an upgrade for images. */
+async function otherVersions({ crio }: Config, version: string): Promise<Due> {
   const [pods, images] = await Promise.all([
     isOtherVersion(crio.version_file, version),
     isOtherVersion(crio.version_file_persist, version),
   ]);
-  return { pods: pods || images, images };
-}
-
-/** `internal_wipe`: removes what is due of a node that has just been restored. */
-export async function wipePods(due: Due, pods: Pods, images: Images): Promise<void> {
-  if (!due.pods) return;
-  const all = pods.sandboxes({}).map(({ id }) => id);
-  const used = new Set(pods.containers({}).map(({ imageId }) => imageId));
-  if (all.length > 0) log.info(`Removing ${all.length} pods of before a reboot or an upgrade`);
-  const remove = async () => {
-    for (let id = all.pop(); id !== undefined; id = all.pop()) {
-      await pods.removeSandbox(id).catch((error) => {
-        log.warn(`remove pod sandbox ${id}: ${errorMessage(error)}`);
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, remove));
-  for (const id of due.images ? used : []) {
-    await images.remove(id).catch((error) => log.warn(`remove image: ${errorMessage(error)}`));
-  }
+  return { pods, images };
 }
 
 /**
- * `crid wipe`: what is due is removed from the store while no daemon runs.
+ * `internal_wipe`: removes what is due of a node that has just been restored.
+ *
+ * @returns The pods that could not be removed.
+ */
+export async function wipePods(due: Due, pods: Pods, images: Images): Promise<readonly string[]> {
+  if (!due.pods) return [];
+  const all = pods.sandboxes({}).map(({ id }) => id);
+  const used = new Set(pods.containers({}).map(({ imageId }) => imageId));
+  if (all.length > 0) log.info(`Removing ${all.length} pods of before a reboot or an upgrade`);
+  const left = await removePods(all, pods);
+  for (const id of due.images ? used : []) {
+    await images.remove(id).catch((error) => log.warn(`remove image: ${errorMessage(error)}`));
+  }
+  return left;
+}
+
+/**
+ * After a boot CNI plugins may come later than crid, and only they can give addresses back: what is left
+ * of a wipe is removed once they are there. What fails then is the kubelet's to remove.
+ */
+export async function wipeWithNetwork(
+  left: readonly string[],
+  pods: Pods,
+  network: Pick<Network, "ready">,
+  closing: AbortSignal,
+): Promise<void> {
+  if (left.length === 0) return;
+  // It ends without a network only when crid does.
+  if (await network.ready(closing).then(() => true, () => false)) await removePods(left, pods);
+}
+
+/** @returns Those that could not be removed. */
+async function removePods(ids: readonly string[], pods: Pods): Promise<readonly string[]> {
+  const [waiting, left]: [string[], string[]] = [[...ids], []];
+  const remove = async () => {
+    for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+      try {
+        await pods.removeSandbox(id);
+      } catch (error) {
+        log.warn(`remove pod sandbox ${id}: ${errorMessage(error)}`);
+        left.push(id);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, remove));
+  return left;
+}
+
+/**
+ * `crid wipe`: what is due is removed from the store while no daemon runs; images only together with pods,
+ * as CRI-O does it.
  *
  * @param how `force` removes it whatever the version files say, and although the daemon would.
  * @throws {CridError} `failed_precondition` when the store is in use.
@@ -62,7 +100,7 @@ export async function wipeOffline(
   how: "force" | "when due",
 ): Promise<void> {
   const { crio } = config;
-  const due = how === "force" ? { pods: true, images: true } : await wipeDue(config, version);
+  const due = how === "force" ? { pods: true, images: true } : await otherVersions(config, version);
   if (how === "when due") {
     if (due.pods && wasUnclean(crio.clean_shutdown_file)) return await wipeOnce(config);
     if (crio.internal_wipe) {

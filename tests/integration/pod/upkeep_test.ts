@@ -120,6 +120,25 @@ describe("a node that was not shut down as it should", () => {
     await Deno.remove(keep);
   });
 
+  it("removes the pods of before a reboot when a plugin is there that comes late", async () => {
+    const plugins = at("plugins");
+    await output(crid.isolation, "cp", ["-r", "/usr/lib/cni", plugins]);
+    const drop = join(crid.node.configDropIns, "70-plugins.conf");
+    await Deno.writeTextFile(drop, `[crio.network]\nplugin_dirs = ["${plugins}"]\n`);
+    await crid.stop();
+    await crid.start();
+    const { pod } = await runningPod();
+    await reboot();
+    await Deno.rename(join(plugins, "bridge"), at("bridge"));
+    await crid.start();
+    assert.equal((await counts()).pods, 1);
+    await Deno.rename(at("bridge"), join(plugins, "bridge"));
+    while ((await counts()).pods > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.doesNotMatch(crid.log, /giving up on the network/);
+    assert.match(crid.log, new RegExp(`Successfully cleaned up network for pod ${pod}`));
+    await Deno.remove(drop);
+  });
+
   it("loses pods and their images when another minor version has run here", async () => {
     await runningPod();
     await crid.stop();
@@ -146,6 +165,19 @@ describe("a node that was not shut down as it should", () => {
     await crid.start();
     assert.equal((await counts()).pods, 0);
     assert.deepEqual(await crid.leftovers(), []);
+  });
+
+  it("is not wiped by hand for an upgrade without a reboot, as by CRI-O", async () => {
+    const keep = join(crid.node.configDropIns, "70-keep.conf");
+    await Deno.writeTextFile(keep, "[crio]\ninternal_wipe = false\n");
+    await runningPod();
+    await crid.stop();
+    await Deno.remove(at("version.persist"));
+    assert.equal((await command("wipe")).code, 0);
+    await crid.start();
+    assert.deepEqual(await counts(), { pods: 1, containers: 1, images: 1 });
+    await crid.removePods();
+    await Deno.remove(keep);
   });
 
   it("finds and repairs what is damaged in its store", async () => {
