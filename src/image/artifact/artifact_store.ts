@@ -164,9 +164,10 @@ export class ArtifactStore {
 
   /** The first layout that has an artifact; this store's own if none has. */
   async #rootOf(id: string): Promise<string> {
-    for (const root of [this.#root, ...this.#additional]) {
-      if (await exists(join(root, `blobs/sha256/${id}`))) return root;
-    }
+    const has = (entries: readonly Entry[]) =>
+      entries.some(({ digest }) => digestHex(digest) === id);
+    if (has(await this.#entries())) return this.#root;
+    for (const root of this.#additional) if (has(await additionalEntries(root))) return root;
     return this.#root;
   }
 
@@ -211,10 +212,6 @@ export class ArtifactStore {
   /** Deletes blobs and directories that no artifact has any more. Needs the lock. */
   async #collect(): Promise<void> {
     const used = new Set<string>();
-    // Containers may have their directories mounted.
-    for (const root of this.#additional) {
-      for (const { digest } of await additionalEntries(root)) used.add(digestHex(digest));
-    }
     for (const { digest } of await readEntries(this.#root)) {
       used.add(digestHex(digest));
       const manifest = parseArtifact(await Deno.readFile(this.#at(blobName(digest))));
@@ -222,16 +219,23 @@ export class ArtifactStore {
         if (blob !== undefined) used.add(digestHex(blob.digest));
       }
     }
-    for (const directory of ["blobs/sha256", "blobs/sha512", "mounts"]) {
-      try {
-        for await (const { name } of Deno.readDir(this.#at(directory))) {
-          if (!used.has(name)) {
-            await Deno.remove(this.#at(join(directory, name)), { recursive: true });
-          }
+    for (const directory of ["blobs/sha256", "blobs/sha512"]) await this.#sweep(directory, used);
+    // Containers may have the directories of those in additional stores mounted.
+    for (const root of this.#additional) {
+      for (const { digest } of await additionalEntries(root)) used.add(digestHex(digest));
+    }
+    await this.#sweep("mounts", used);
+  }
+
+  async #sweep(directory: string, used: ReadonlySet<string>): Promise<void> {
+    try {
+      for await (const { name } of Deno.readDir(this.#at(directory))) {
+        if (!used.has(name)) {
+          await Deno.remove(this.#at(join(directory, name)), { recursive: true });
         }
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
 

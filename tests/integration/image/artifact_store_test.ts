@@ -160,6 +160,11 @@ describe("an artifact store", () => {
     assert.deepEqual(both?.repoTags.toSorted(), ["h.io/copy:1", "h.io/policy:1"]);
     await store.remove(id, undefined);
     assert.deepEqual((await store.list()).flatMap(({ repoTags }) => repoTags), ["h.io/policy:1"]);
+    // From there alone it can be mounted, too.
+    await Deno.remove(path, { recursive: true });
+    await store.directory(id);
+    assert.equal(Deno.readTextFileSync(join(path, "dir/file.txt")), "from elsewhere");
+    assert.deepEqual([...Deno.readDirSync(join(own, "artifacts/blobs/sha256"))], []);
     await Deno.writeTextFile(join(other, "artifacts/index.json"), "garbage");
     assert.deepEqual(await store.list(), []);
   });
