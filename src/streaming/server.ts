@@ -88,6 +88,7 @@ function makeServer({ tls }: StreamServerOptions, resources: AsyncDisposableStac
     keepAliveTimeout: 1,
   };
   if (tls === undefined) return limited(createHttpServer(limits));
+  log.debug("TLS enabled for streaming server");
   const server = createHttpsServer({ ...limits, ...readTls(tls) });
   enforceSuites(server, tls);
   resources.use(followCertificate(server, tls));

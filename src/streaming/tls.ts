@@ -89,6 +89,7 @@ export function followCertificate(server: Server, tls: StreamTls): Disposable {
   const watcher = Deno.watchFs([...directories], { recursive: false });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const reload = () => {
+    log.debug("Certificate or key of the streaming server has changed, reloading certificates");
     try {
       server.setSecureContext(readTls(tls));
       log.info("Reloaded the certificate of the streaming server");

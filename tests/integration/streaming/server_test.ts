@@ -136,6 +136,7 @@ tls_min_version = "VersionTLS13"
   it("takes a new certificate without a restart", async () => {
     await certify("second");
     await eventually(async () => await name() === "second" || undefined, "the new certificate");
+    assert.match(node.crid.log, /TLS enabled for streaming server.*reloading certificates/s);
   });
 
   it("ends its sessions when crid stops or dies, and serves new ones when it is back", async () => {
