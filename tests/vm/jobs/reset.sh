@@ -5,6 +5,6 @@ fi
 /job/bin/crid uninstall >/dev/null 2>&1
 systemctl stop registry.service 2>/dev/null
 rm -rf /etc/crio /etc/cni/net.d /etc/crictl.yaml /etc/containers/policy.json \
-    /etc/containers/registries.conf /etc/systemd/system/crid.service.d
+    /etc/containers/registries.conf /etc/systemd/system/crid.service.d /var/log/pods
 systemctl daemon-reload
 systemctl reset-failed
