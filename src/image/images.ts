@@ -14,6 +14,7 @@ import {
   parseReference,
   repositoryName,
 } from "./reference.ts";
+import { policyFileFor, type PolicyFiles } from "./registry/policy.ts";
 import { loadRegistriesConf, NO_REGISTRIES, type RegistriesFiles } from "./registries_conf.ts";
 import { localCandidates } from "./short_names.ts";
 import type { Image, Images, PullIsolates, UnpackLimits } from "./types.ts";
@@ -32,6 +33,8 @@ export interface ImagesOptions {
   readonly credentials?: HostCredentialsOptions;
   /** Directories with artifacts that are only read. */
   readonly additionalArtifactStores?: readonly string[];
+  /** The policies that images must meet also when they run; `policyFile` is `""` for none. */
+  readonly runningPolicies?: PolicyFiles;
   /** Whether artifacts may be volumes; `supported` if not given. */
   readonly artifactMounts?: "supported" | "refused";
   /** Id of a container that uses an image, which must then stay. */
@@ -67,6 +70,18 @@ export function createImages(options: ImagesOptions): Images {
         "failed_precondition",
         `mount artifact ${id}: oci_artifact_mount_support is false in crio.conf`,
       );
+    },
+    async requireAllowed({ id, asked, userSpecified, namespace }) {
+      const { runningPolicies } = options;
+      const file = runningPolicies && await policyFileFor(namespace, runningPolicies);
+      if (file === undefined || file === "") return;
+      const found = await findRecord(options, id);
+      if (found === undefined) return;
+      // Only nodes with policies of their own pay for what verifies signatures.
+      const { requireAllowed } = await import("./running_policy.ts");
+      const isId = ID.test(asked) || (ID_PREFIX.test(asked) && id.startsWith(asked));
+      const reference = userSpecified || (isId ? "" : asked);
+      await requireAllowed(file, { record: found.record, reference }, store);
     },
     load: (request) => puller.load(request),
     archiveImages: async (source, signal) =>

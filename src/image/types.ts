@@ -114,6 +114,19 @@ export interface Images {
   ): Promise<readonly import("./transports/archive.ts").ArchiveImage[]>;
   /** By id, unique id prefix, name (`:latest` added, short names resolved) or digest. */
   find(reference: string): Promise<Image | undefined>;
+  /**
+   * Refuses an image of this node that the policy of a pod's namespace does not let run.
+   *
+   * @throws {CridError} `permission_denied`.
+   */
+  requireAllowed(image: {
+    readonly id: string;
+    /** What a client has asked for: a name or an id. */
+    readonly asked: string;
+    /** What the pod's author has written; `""` from clients that do not tell. */
+    readonly userSpecified: string;
+    readonly namespace: string;
+  }): Promise<void>;
   /** All images and artifacts; the same list until something has changed. */
   list(): Promise<readonly Image[]>;
   /**

@@ -109,6 +109,10 @@ export async function startCri(
     pinned: () => given.pinned,
     registries: registriesFiles(config),
     credentials: credentialOptions(config),
+    runningPolicies: {
+      policyFile: config.image.signature_policy,
+      namespacePolicies: config.image.signature_policy_dir,
+    },
     additionalArtifactStores: config.runtime.additional_artifact_stores,
     artifactMounts: config.image.oci_artifact_mount_support ? "supported" : "refused",
     userOf: (imageId) => pods.imageUser(imageId),

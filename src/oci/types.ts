@@ -25,7 +25,12 @@ export interface MountRequest {
   readonly propagation: MountPropagation;
   readonly idMaps?: IdMaps;
   /** An image to mount in place of a host path. */
-  readonly image?: { readonly reference: string; readonly subPath: string };
+  readonly image?: {
+    readonly reference: string;
+    readonly subPath: string;
+    /** As the pod's author has written it, which a policy on signatures goes by. */
+    readonly userSpecified?: string;
+  };
 }
 
 export interface DeviceRequest {

@@ -58,6 +58,13 @@ export async function makeContainer(
   const config = { ...asked, annotations: allowedAnnotations(asked.annotations, allowed) };
   const name = containerName(config.metadata, pod.config.metadata);
   const image = await findImage(context, config);
+  const { namespace } = pod.config.metadata;
+  await context.images.requireAllowed({
+    id: image.id,
+    asked: config.image,
+    userSpecified: config.userSpecifiedImage,
+    namespace,
+  });
   const handler = platformHandler(podHandler, image.config);
   const id = newId();
   const createdAt = now();
@@ -84,7 +91,7 @@ export async function makeContainer(
 
   const volumes = await step("container volume configuration", async () => {
     unwind.add("image volumes", () => releaseImageVolumes(context, id));
-    return await mountImageVolumes(context, id, config.mounts);
+    return await mountImageVolumes(context, { id, namespace, mounts: config.mounts });
   });
   const annotated = {
     id,

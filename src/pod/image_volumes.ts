@@ -25,9 +25,13 @@ export interface ImageVolumes {
  */
 export async function mountImageVolumes(
   context: PodContext,
-  containerId: string,
-  asked: readonly MountRequest[],
+  container: {
+    readonly id: string;
+    readonly namespace: string;
+    readonly mounts: readonly MountRequest[];
+  },
 ): Promise<ImageVolumes> {
+  const { id: containerId, namespace, mounts: asked } = container;
   const imageIds = new Map<string, string>();
   const mounts: MountRequest[] = [];
   for (const mount of asked) {
@@ -36,13 +40,21 @@ export async function mountImageVolumes(
       continue;
     }
     const { image: _, ...rest } = mount;
-    const { reference, subPath } = mount.image;
+    const { reference, subPath, userSpecified = "" } = mount.image;
     const image = await context.images.find(reference);
     if (image === undefined) {
       throw new CridError(
         "not_found",
         `ImageVolumeMountFailed: image "${reference}" does not exist locally`,
       );
+    }
+    if (image.artifactType === undefined) {
+      await context.images.requireAllowed({
+        id: image.id,
+        asked: reference,
+        userSpecified,
+        namespace,
+      });
     }
     const root = image.artifactType === undefined
       ? await context.store.mountImage(image.id, context.options.selinux?.policy.readOnlyFile)

@@ -55,6 +55,7 @@ export function imageRecord(record: JsonRecord): ImageRecord {
     if (key.startsWith("manifest") && typeof value === "string") digests.add(value);
   }
   const created = text(record["created"]);
+  const metadata = text(record["metadata"]) ?? "";
   return {
     id: record.id,
     digest,
@@ -63,6 +64,7 @@ export function imageRecord(record: JsonRecord): ImageRecord {
     namesHistory: strings(record["names-history"]),
     layer: text(record["layer"]),
     bigDataNames: strings(record["big-data-names"]),
+    ...(metadata === "" || metadata === "{}" ? {} : { metadata }),
     created: created === undefined ? undefined : new Date(created),
   };
 }

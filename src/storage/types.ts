@@ -48,6 +48,8 @@ export interface ImageRecord {
   /** Id of the top layer; `undefined` for an image without layers. */
   readonly layer: string | undefined;
   readonly bigDataNames: readonly string[];
+  /** JSON text of who has written it; missing when there is nothing in it, as for an unsigned image. */
+  readonly metadata?: string;
   /** The config's creation time, not the pull's. */
   readonly created: Date | undefined;
   /** Set when it is in an additional image store, from which nothing can be removed. */

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { join } from "@std/path";
 import type { Config } from "../../config/mod.ts";
 import { CridError, errorMessage } from "../../failure/mod.ts";
 import { log } from "../../observe/mod.ts";
@@ -28,7 +27,7 @@ import { download } from "./download.ts";
 import { DEFAULT_WIDENING, type WideningPolicy } from "./flow.ts";
 import { type RegistryOptions, registryOptions } from "./options.ts";
 import { verifySignatures } from "../signature/verify.ts";
-import { checkPolicy, loadPolicy, type Policy, requirementsFor } from "./policy.ts";
+import { checkPolicy, loadPolicy, policyFileFor, requirementsFor } from "./policy.ts";
 import { type Place, Places } from "./places.ts";
 import { createPushPeer } from "./push.ts";
 import { readImage } from "./read_image.ts";
@@ -148,7 +147,9 @@ async function findImage(
 ): Promise<Found> {
   const { options } = peer;
   const conf = await loadRegistriesConf(options.registries);
-  const policy = await policyFor(request.namespace, options);
+  const policyFile = await policyFileFor(request.namespace, options);
+  log.debug(`Using pull policy path for image ${request.reference}: ${JSON.stringify(policyFile)}`);
+  const policy = await loadPolicy(policyFile);
   const candidates = pullCandidates(conf, request.reference, options.shortNameMode);
   const errors: unknown[] = [];
   for (const name of candidates) {
@@ -204,19 +205,6 @@ function summary(errors: readonly unknown[]): unknown {
     `${last.message} (earlier attempts: ${earlier.join("; ")})`,
     { cause: last },
   );
-}
-
-async function policyFor(namespace: string, options: RegistryOptions): Promise<Policy> {
-  // A namespace is a DNS label; anything else must not become a path.
-  if (options.namespacePolicies !== "" && /^[a-z0-9-]+$/.test(namespace)) {
-    const file = join(options.namespacePolicies, `${namespace}.json`);
-    const there = await Deno.stat(file).then(() => true, (error) => {
-      if (error instanceof Deno.errors.NotFound) return false;
-      throw error;
-    });
-    if (there) return await loadPolicy(file);
-  }
-  return await loadPolicy(options.policyFile);
 }
 
 async function findAt(

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname } from "@std/path";
+import { dirname, join } from "@std/path";
 import { CridError, errorMessage } from "../../failure/mod.ts";
 import { quote } from "../digest.ts";
 import { members, parseRequirement, type PolicyRequirement } from "../signature/requirement.ts";
@@ -18,6 +18,26 @@ export interface Policy {
   /** Requirements by transport and scope; registries are `docker`. */
   readonly transports: ReadonlyMap<string, ReadonlyMap<string, readonly PolicyRequirement[]>>;
   readonly file: string;
+}
+
+/** Where policies are. */
+export interface PolicyFiles {
+  readonly policyFile: string;
+  /** `signature_policy_dir`: one file for each pod namespace that has one of its own. */
+  readonly namespacePolicies: string;
+}
+
+/** The policy's file for images of a namespace. */
+export async function policyFileFor(namespace: string, files: PolicyFiles): Promise<string> {
+  const { policyFile, namespacePolicies } = files;
+  // Whatever is no name of a namespace must not become a path.
+  if (namespacePolicies === "" || !/^[a-z0-9][a-z0-9.-]*$/.test(namespace)) return policyFile;
+  const file = join(namespacePolicies, `${namespace}.json`);
+  const there = await Deno.stat(file).then(() => true, (error) => {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  });
+  return there ? file : policyFile;
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   storedSigstore,
 } from "./fetch.ts";
 import { identityMatches } from "./identity.ts";
+import { readSigstore } from "./stored.ts";
 import type { SignedClaim } from "./payload.ts";
 import { signaturePlaces } from "./registries_d.ts";
 import type { Material, PolicyRequirement, SigstoreTrust } from "./requirement.ts";
@@ -46,6 +47,34 @@ export async function verifySignatures(
     await requireOne(checks, requirement.identity, image);
   }
   return [...found.values()];
+}
+
+/**
+ * As {@linkcode verifySignatures}, with the signatures that the store has kept of the image.
+ *
+ * @throws {CridError} `permission_denied`.
+ */
+export async function verifyStored(
+  requirements: readonly PolicyRequirement[],
+  image: Omit<SignedImage, "registriesD">,
+  signatures: readonly Uint8Array[],
+): Promise<void> {
+  for (const requirement of requirements) {
+    if (requirement.type === "signedBy") {
+      const keyrings = await readAll(requirement.keys);
+      const checks = signatures.filter((stored) => readSigstore(stored) === undefined)
+        .map((stored) => ({ stored, verify: () => verifySimpleSignature(stored, keyrings) }));
+      await requireOne(checks, requirement.identity, image);
+    } else if (requirement.type === "sigstoreSigned") {
+      const keys = await readTrust(requirement.trust, requirement.rekorKeys);
+      const checks = signatures.flatMap((stored) => {
+        const signature = readSigstore(stored);
+        if (signature === undefined) return [];
+        return [{ stored, verify: () => verifySigstoreSignature(signature, keys) }];
+      });
+      await requireOne(checks, requirement.identity, image);
+    }
+  }
 }
 
 /** One signature, and how to find out what it is worth. */
@@ -109,7 +138,7 @@ async function readTrust(
 async function requireOne(
   checks: readonly Check[],
   identity: Parameters<typeof identityMatches>[0],
-  image: SignedImage,
+  image: Omit<SignedImage, "registriesD">,
 ): Promise<void> {
   if (checks.length === 0) {
     throw refused(image, "a signature was required, but no signature exists");
@@ -132,7 +161,7 @@ async function requireOne(
   throw refused(image, `none of the signatures were accepted: ${reasons.join("; ")}`);
 }
 
-function refused({ name, policyFile }: SignedImage, why: string): CridError {
+function refused({ name, policyFile }: Omit<SignedImage, "registriesD">, why: string): CridError {
   return new CridError(
     "permission_denied",
     `SignatureValidationFailed: source image rejected: ${

@@ -30,7 +30,13 @@ export function readMount(mount: Mount): MountRequest {
     selinuxRelabel: mount.selinuxRelabel,
     propagation: propagation.read(mount.propagation),
     ...(idMaps && { idMaps }),
-    ...(reference !== "" && { image: { reference, subPath: mount.imageSubPath } }),
+    ...(reference !== "" && {
+      image: {
+        reference,
+        subPath: mount.imageSubPath,
+        ...(image?.userSpecifiedImage && { userSpecified: image.userSpecifiedImage }),
+      },
+    }),
   };
 }
 

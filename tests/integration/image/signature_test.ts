@@ -10,7 +10,12 @@ import {
 } from "node:crypto";
 import { join } from "@std/path";
 import { run } from "../../../src/linux/mod.ts";
-import { createRegistryPeer, type RegistryOptions } from "../../../src/image/mod.ts";
+import {
+  createRegistryPeer,
+  type RegistryOptions,
+  type ResolvedImage,
+} from "../../../src/image/mod.ts";
+import { requireAllowed } from "../../../src/image/running_policy.ts";
 import { pushTestImages } from "../../images/mod.ts";
 import { type Registry, startRegistry } from "../../harness/registry.ts";
 
@@ -21,8 +26,43 @@ let image: string;
 const at = (name: string) => join(root, name);
 const never = new AbortController().signal;
 
-/** Pulls the manifest under a policy with one requirement; returns how many signatures came along. */
+/**
+ * Pulls the manifest under a policy with one requirement, under which it must then run, too; returns how
+ * many signatures came along.
+ */
 async function resolve(requirement: unknown, reference = image): Promise<number> {
+  const found = await pulled(requirement, reference);
+  await mayRun(found, requirement);
+  return found.signatures?.length ?? 0;
+}
+
+/** Holds an image of the store against another policy than it was pulled under. */
+async function mayRun(found: ResolvedImage, requirement: unknown): Promise<void> {
+  await Deno.writeTextFile(at("policy.json"), JSON.stringify({ default: [requirement] }));
+  const { manifest, manifestDigest, signatures = [] } = found;
+  const data: Record<string, Uint8Array> = {
+    manifest,
+    [`manifest-${manifestDigest}`]: manifest,
+    [`signature-${manifestDigest.replace("sha256:", "")}`]: Buffer.concat(signatures),
+  };
+  const record = {
+    id: found.configDigest.replace("sha256:", ""),
+    digest: found.digest,
+    digests: [manifestDigest],
+    names: [found.name],
+    namesHistory: [],
+    layer: undefined,
+    bigDataNames: Object.keys(data),
+    metadata: JSON.stringify({
+      "signatures-sizes": { [manifestDigest]: signatures.map(({ length }) => length) },
+    }),
+    created: undefined,
+  };
+  const store = { imageData: (_id: string, key: string) => Promise.resolve(data[key]!) };
+  await requireAllowed(at("policy.json"), { record, reference: found.name }, store);
+}
+
+async function pulled(requirement: unknown, reference = image): Promise<ResolvedImage> {
   await Deno.writeTextFile(at("policy.json"), JSON.stringify({ default: [requirement] }));
   const options: RegistryOptions = {
     registries: { conf: at("registries.conf"), dropIns: [], recordedAliases: at("none") },
@@ -39,7 +79,7 @@ async function resolve(requirement: unknown, reference = image): Promise<number>
   const peer = createRegistryPeer(options);
   const found = await peer.resolve({ reference, auth: undefined, namespace: "" }, never);
   peer.close(found.session);
-  return found.signatures?.length ?? 0;
+  return found;
 }
 
 async function tool(command: string, args: readonly string[], env = {}): Promise<string> {
@@ -127,6 +167,19 @@ describe("the signatures that a policy asks for", () => {
         () => resolve(signedBy({ keyPath: at("bad.asc") })),
         /^CridError: SignatureValidationFailed: .*none of the signatures were accepted/,
       );
+    });
+
+    it("keep an image from running that was pulled without them, or has those of another key", async () => {
+      const unsigned = await pulled({ type: "insecureAcceptAnything" });
+      await assert.rejects(
+        () => mayRun(unsigned, signedBy()),
+        /^CridError: SignatureValidationFailed: .*no signature exists/,
+      );
+      await assert.rejects(
+        async () => mayRun(await pulled(signedBy()), signedBy({ keyPath: at("bad.asc") })),
+        /^CridError: SignatureValidationFailed: .*none of the signatures were accepted/,
+      );
+      await mayRun(unsigned, { type: "insecureAcceptAnything" });
     });
 
     it("are refused when there are none", async () => {
