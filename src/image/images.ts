@@ -116,6 +116,12 @@ export function createImages(options: ImagesOptions): Images {
       else await store.setImageNames(record.id, rest);
     },
     async fsUsage() {
+      const { imageStore, graphRoot } = store.options;
+      if (imageStore === "" || imageStore === graphRoot) {
+        // By another name of it the kubelet would take it for a file system apart, and evict by the wrong one.
+        const both = await store.imageFsUsage();
+        return { images: both, containers: both };
+      }
       const [images, containers] = await Promise.all([
         store.imageFsUsage(),
         store.containerFsUsage(),
