@@ -1,8 +1,14 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { CridError } from "../failure/mod.ts";
 import { lastMessage, runtime, runtimeMessage, runtimeOk } from "./command.ts";
-import { ociResources, swapAccounting } from "./spec/resources.ts";
-import type { LinuxResources, OciResources, RuntimeHandler, RuntimeState } from "./types.ts";
+import { ociResources, swapControl } from "./spec/resources.ts";
+import type {
+  CgroupSettings,
+  LinuxResources,
+  OciResources,
+  RuntimeHandler,
+  RuntimeState,
+} from "./types.ts";
 
 const STATUSES: ReadonlySet<string> = new Set([
   "creating",
@@ -75,13 +81,14 @@ export async function updateContainer(
   handler: RuntimeHandler,
   id: string,
   resources: LinuxResources,
+  cgroup: CgroupSettings,
 ): Promise<OciResources> {
   if (resources.memoryLimit < 0) {
     throw new CridError("invalid_argument", `update container ${id}: negative memory limit`);
   }
   const swap = resources.memoryLimit > 0 ? { memorySwapLimit: resources.memoryLimit } : {};
   const wanted = { ...resources, ...swap, hugepageLimits: [] };
-  const asked = ociResources(wanted, swapAccounting());
+  const asked = ociResources(wanted, swapControl(cgroup));
   await runtimeOk(handler, `update container ${id}`, ["update", "--resources", "-", id], {
     stdin: JSON.stringify(asked),
   });

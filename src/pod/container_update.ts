@@ -27,12 +27,14 @@ export function updateContainerResources(
     }
     await checkUsage(context, container, asked.memoryLimit);
     const handler = containerHandler(context, container);
-    const changed = await updateContainer(handler, container.id, {
+    const { cgroup } = context.specDefaults;
+    const resources = {
       ...asked,
       cpusetCpus: withSharedCpus(container.spec, asked.cpusetCpus),
       // v1 has no such files, and none were asked of it when the container was made.
-      unified: context.specDefaults.cgroup.version === 1 ? {} : asked.unified,
-    });
+      unified: cgroup.version === 1 ? {} : asked.unified,
+    };
+    const changed = await updateContainer(handler, container.id, resources, cgroup);
     changeSpecResources(container.spec, changed);
     const spec = JSON.stringify(container.spec);
     writeFileAtomic(join(context.store.containerDir(container.id), "config.json"), spec);

@@ -1,6 +1,6 @@
 import { CridError } from "../../failure/mod.ts";
 import { kernelFileExists } from "../../linux/mod.ts";
-import type { LinuxResources, OciResources } from "../types.ts";
+import type { CgroupSettings, LinuxResources, OciResources } from "../types.ts";
 import { containerAnnotation, parseUnified, SpecAnnotation } from "./annotations.ts";
 import type { SpecDraft } from "./draft.ts";
 
@@ -11,7 +11,7 @@ export function resourcesStage({ input, defaults, handler, spec }: SpecDraft): v
   const resources = spec.linux.resources ??= {};
   if (asked !== undefined) {
     checkMemory(asked, handler.minimumMemory);
-    Object.assign(resources, ociResources(asked, swapAccounting()));
+    Object.assign(resources, ociResources(asked, swapControl(defaults.cgroup)));
     if (!controllers.has("hugetlb")) delete resources.hugepageLimits;
   }
   const unified = containerAnnotation(input.annotations, SpecAnnotation.unified);
@@ -40,10 +40,13 @@ function checkMemory({ memoryLimit: limit, memorySwapLimit: swap }: LinuxResourc
   }
 }
 
+/** Who limits swap: nobody, the kernel alone, or systemd, which writes its own limits again and again. */
+export type SwapControl = "none" | "kernel" | "systemd";
+
 /** Writes CRI's limits in the form of the OCI runtime spec; what CRI has not set is left out. */
 export function ociResources(
   asked: LinuxResources,
-  swapAccounting: "swap" | "no swap" = "swap",
+  swapControl: SwapControl = "kernel",
 ): OciResources {
   const cpu = {
     ...(asked.cpuPeriod === 0 ? {} : { period: asked.cpuPeriod }),
@@ -56,24 +59,29 @@ export function ociResources(
   const swap = asked.memorySwapLimit || asked.memoryLimit;
   const memory = {
     ...(asked.memoryLimit === 0 ? {} : { limit: asked.memoryLimit }),
-    ...(swap === 0 || swapAccounting === "no swap" ? {} : { swap }),
+    ...(swap === 0 || swapControl === "none" ? {} : { swap }),
   };
+  // Only so does runc tell systemd, which would give swap at the next daemon-reload otherwise:
+  // opencontainers/cgroups issue 74.
+  const noSwap = swapControl === "systemd" && swap > 0 && swap === asked.memoryLimit;
+  const unified = { ...(noSwap ? { "memory.swap.max": "0" } : {}), ...asked.unified };
   const hugepageLimits = asked.hugepageLimits.map(({ pageSize, limit }) => ({ pageSize, limit }));
   return {
     ...(Object.keys(cpu).length === 0 ? {} : { cpu }),
     ...(Object.keys(memory).length === 0 ? {} : { memory }),
     ...(hugepageLimits.length === 0 ? {} : { hugepageLimits }),
-    ...(Object.keys(asked.unified).length === 0 ? {} : { unified: { ...asked.unified } }),
+    ...(Object.keys(unified).length === 0 ? {} : { unified }),
   };
 }
 
 /** A kernel without swap accounting has no file for the limit, and the runtime would fail on it. */
-export function swapAccounting(): "swap" | "no swap" {
+export function swapControl({ version, driver }: CgroupSettings): SwapControl {
   const files = [
     "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes",
     // The root of v2 has no limits; one of these exists below it on any host.
     ...["system.slice", "init.scope", "kubepods", "kubepods.slice", "crio"]
       .map((cgroup) => `/sys/fs/cgroup/${cgroup}/memory.swap.max`),
   ];
-  return files.some(kernelFileExists) ? "swap" : "no swap";
+  if (!files.some(kernelFileExists)) return "none";
+  return version === 2 && driver === "systemd" ? "systemd" : "kernel";
 }

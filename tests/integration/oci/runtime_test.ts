@@ -16,7 +16,7 @@ import {
   updateContainer,
 } from "../../../src/oci/mod.ts";
 import { readKernelFile } from "../../../src/linux/mod.ts";
-import { makePlace, type Place } from "./fixture.ts";
+import { DEFAULTS, makePlace, type Place } from "./fixture.ts";
 
 for (const name of ["runc", "crun"]) {
   describe(`the life of a container under ${name}`, () => {
@@ -119,13 +119,8 @@ for (const name of ["runc", "crun"]) {
       assert.equal(file("memory/memory.memsw.limit_in_bytes"), String(64 << 20));
       assert.equal(file("cpu/cpu.shares"), "512");
       assert.equal(file("cpu/cpu.cfs_quota_us"), "50000");
-      await updateContainer(handler, made.id, {
-        ...resources,
-        cpuPeriod: 0,
-        cpuQuota: 0,
-        cpuShares: 1024,
-        memoryLimit: 128 << 20,
-      });
+      const changed = { ...NO_RESOURCES, cpuShares: 1024, memoryLimit: 128 << 20 };
+      await updateContainer(handler, made.id, changed, DEFAULTS.cgroup);
       assert.equal(file("memory/memory.limit_in_bytes"), String(128 << 20));
       assert.equal(file("memory/memory.memsw.limit_in_bytes"), String(128 << 20));
       assert.equal(file("cpu/cpu.shares"), "1024");

@@ -125,12 +125,20 @@ describe("limits and devices", () => {
     assert.deepEqual(ociResources({ ...NO_RESOURCES, memoryLimit: 5 }), {
       memory: { limit: 5, swap: 5 },
     });
-    assert.deepEqual(ociResources({ ...NO_RESOURCES, memoryLimit: 5 }, "no swap"), {
+    assert.deepEqual(ociResources({ ...NO_RESOURCES, memoryLimit: 5 }, "none"), {
       memory: { limit: 5 },
     });
     assert.deepEqual(ociResources({ ...NO_RESOURCES, memoryLimit: 5, memorySwapLimit: -1 }), {
       memory: { limit: 5, swap: -1 },
     });
+    assert.deepEqual(ociResources({ ...NO_RESOURCES, memoryLimit: 5 }, "systemd"), {
+      memory: { limit: 5, swap: 5 },
+      unified: { "memory.swap.max": "0" },
+    });
+    const limited = { ...NO_RESOURCES, memoryLimit: 5, memorySwapLimit: 7 };
+    assert.deepEqual(ociResources(limited, "systemd"), { memory: { limit: 5, swap: 7 } });
+    const asked = { ...NO_RESOURCES, memoryLimit: 5, unified: { "memory.swap.max": "9" } };
+    assert.deepEqual(ociResources(asked, "systemd").unified, asked.unified);
     assert.deepEqual(ociResources({ ...NO_RESOURCES, cpuQuota: -1, cpusetCpus: "0-1" }), {
       cpu: { quota: -1, cpus: "0-1" },
     });

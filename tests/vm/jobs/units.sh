@@ -64,6 +64,11 @@ expect "is still known to a systemd that was executed anew" "$(unit ActiveState)
 remove_pod
 expect "leaves no unit" "$(systemctl list-units --all --no-legend 'crio-*')" '^$'
 
+run_container swapless '{"resources": {"memory_limit_in_bytes": 67108864}}' "sleep 3600" || fail "run"
+systemctl daemon-reload
+expect "has no swap, whatever units systemd reads again" "$(limits)" '^memory.swap.max=0$'
+remove_pod
+
 run_container reexecuted '{}' "sleep 3600" || fail "run after systemd was executed anew"
 ok "runs containers by a systemd that was executed anew"
 remove_pod
