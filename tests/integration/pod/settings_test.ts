@@ -123,8 +123,10 @@ seccomp_profile = "${join(profiles, "refuse.json")}"
     const { podSandboxId, said } = await start("");
     assert.match(await said("cat /proc/1/cmdline"), /sleep/);
     const verbose = await crid.client.runtime.podSandboxStatus({ podSandboxId, verbose: true });
-    const { pid } = JSON.parse(verbose.info["info"]!);
+    const { pid, runtimeSpec } = JSON.parse(verbose.info["info"]!);
     assert.match(await Deno.readTextFile(`/proc/${pid}/cmdline`), /pause/);
+    assert.deepEqual(runtimeSpec.process.args, ["/pause"]);
+    assert.equal(runtimeSpec.linux.resources.cpu.shares, 2);
   });
 
   it("filter the system calls of a privileged container", async () => {
