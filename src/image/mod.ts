@@ -22,7 +22,7 @@ export {
 } from "./registry/options.ts";
 export { type WatchedPort, watchPort } from "./watched_port.ts";
 export { type RetryPolicy } from "./registry/retry.ts";
-export { type RegistriesFiles } from "./registries_conf.ts";
+export { loadRegistriesConf, type RegistriesFiles } from "./registries_conf.ts";
 export { type ShortNameMode } from "./short_names.ts";
 export { importArchives, type ImportOptions } from "./import_archives.ts";
 export { openDestination } from "./transports/open_destination.ts";

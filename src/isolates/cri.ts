@@ -6,9 +6,10 @@ import {
   createImages,
   credentialOptions,
   importArchives,
+  loadRegistriesConf,
   registriesFiles,
 } from "../image/mod.ts";
-import { CridError, errorMessage, together } from "../failure/mod.ts";
+import { CridError, errorMessage, together, wrapError } from "../failure/mod.ts";
 import { startThrough } from "../linux/mod.ts";
 import { createNetwork } from "../network/mod.ts";
 import { log } from "../observe/mod.ts";
@@ -174,6 +175,7 @@ export async function startCri(
   const rest = resources.move();
   return {
     async reload(changed) {
+      await checkRegistries(changed);
       const handlers = await handlersOf(changed);
       putInForce(changed, handlers, given, pods, cgroups, installation);
     },
@@ -184,6 +186,16 @@ export async function startCri(
       await endRun(crio.clean_shutdown_file, crio.root);
     },
   };
+}
+
+/** Every pull reads them anew; who reloads wants to know now whether they make sense. */
+async function checkRegistries(config: Config): Promise<void> {
+  try {
+    await loadRegistriesConf(registriesFiles(config));
+  } catch (error) {
+    throw wrapError("system registries reload failed", error, "failed_precondition");
+  }
+  log.info("Applied new registry configuration");
 }
 
 /** What irqbalance is kept from after a boot, when the containers are gone for which it was. */

@@ -107,6 +107,19 @@ runtime_root = "${join(crid.node.runtimeRoot, "runc")}"
     await reload("");
   });
 
+  it("tells whether registries.conf makes sense", async () => {
+    assert.match(await reload(""), /Applied new registry configuration/);
+    const path = crid.node.registriesConf;
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, `${text}\ninvalid\n`);
+    assert.match(
+      await reload("[crio.runtime]\nlog_filter = 'nothing'\n"),
+      /Unable to reload configuration: system registries reload failed: .*registries\.conf/,
+    );
+    await Deno.writeTextFile(path, text);
+    assert.match(await reload(""), /Applied new registry configuration/);
+  });
+
   it("changes what is logged", async () => {
     await reload('[crio.runtime]\nlog_level = "info"\n');
     const before = crid.log.length;
