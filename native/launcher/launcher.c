@@ -52,12 +52,12 @@ static int add_strings(struct list *list, const struct payload *payload, enum pa
 }
 
 /* Variables that steer the C library, Deno or Node: the program's own, never the host's. */
-static bool is_dropped(const char *variable) {
+static bool is_dropped(const char *variable, bool joined) {
     static const char *const prefixes[] = {"LD_", "DENO_", "NODE_", "CRID_SELF=", "CRID_NATIVE_DIR="};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0) return true;
     }
-    return false;
+    return joined && strncmp(variable, MOUNT_NAMESPACE "=", sizeof MOUNT_NAMESPACE) == 0;
 }
 
 static int make_arguments(struct list *list, const struct payload *payload, int argc, char **argv,
@@ -71,9 +71,9 @@ static int make_arguments(struct list *list, const struct payload *payload, int 
 }
 
 static int make_variables(struct list *list, const struct payload *payload, const char *directory,
-                          struct failure *failure) {
+                          bool joined, struct failure *failure) {
     for (char **variable = environ; *variable != NULL; variable++) {
-        if (!is_dropped(*variable) && add(list, *variable, failure) < 0) return -1;
+        if (!is_dropped(*variable, joined) && add(list, *variable, failure) < 0) return -1;
     }
     static char self[sizeof payload->path + sizeof "CRID_SELF="];
     snprintf(self, sizeof self, "CRID_SELF=%s", payload->path);
@@ -89,12 +89,14 @@ static int launch(int argc, char **argv, struct failure *failure) {
     if (program_entry == NULL || loader_entry == NULL) {
         return fail(failure, 0, "%s carries no program", payload.path);
     }
+    /* Before any file is looked for: it may not be there. */
+    bool joined = join_mount_namespace();
     char directory[PATH_MAX];
     struct image program, loader;
     struct list arguments = {0}, variables = {0};
     if (find_directory(&payload, directory, failure) < 0 ||
         make_arguments(&arguments, &payload, argc, argv, directory, failure) < 0 ||
-        make_variables(&variables, &payload, directory, failure) < 0 ||
+        make_variables(&variables, &payload, directory, joined, failure) < 0 ||
         map_image(payload.fd, program_entry, &program, failure) < 0 ||
         map_image(payload.fd, loader_entry, &loader, failure) < 0) {
         return -1;

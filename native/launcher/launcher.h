@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,6 +62,13 @@ const struct payload_entry *find_entry(const struct payload *payload, enum paylo
 /* The whole content with a NUL behind it; the caller frees it. */
 int read_entry(const struct payload *payload, const struct payload_entry *entry, char **content,
                struct failure *failure);
+
+/*
+ * namespace.c: joins the mount namespace that the variable names, for which a process must have no
+ * threads yet. The variable stays for a program that is not in it, to say so.
+ */
+#define MOUNT_NAMESPACE "KUBENSMNT"
+bool join_mount_namespace(void);
 
 /* directory.c: finds or makes the directory with the unpacked files. */
 int find_directory(const struct payload *payload, char directory[4096], struct failure *failure);

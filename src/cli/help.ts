@@ -66,7 +66,7 @@ function topFlags(): string {
 
 const ENVIRONMENT = `Environment:
 ${entry("CONTAINER_<FLAG>", "Most flags have a variable, shown in the list of all flags.")}
-${entry("KUBENSMNT", "Not supported: join the mount namespace before crid starts, with nsenter.")}
+${entry("KUBENSMNT", "A mount namespace that crid joins when it starts.")}
 
 Files:
 ${entry("/etc/crio/crio.conf", 'Configuration; "crid config" prints and explains it.')}

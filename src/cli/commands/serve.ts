@@ -61,13 +61,11 @@ async function readAgain(running: Config, { overrides }: LoadedConfig): Promise<
   return reloadConfig(running, config);
 }
 
-/** Joining a mount namespace takes a process without threads, which crid is not when it starts. */
+/** The launcher joins it, which still has no threads, and takes the variable away. */
 function warnOfNamespace(): void {
   const path = Deno.env.get("KUBENSMNT");
   if (path === undefined || path === "") return;
-  log.warn("KUBENSMNT is not supported: start crid with nsenter --mount to join the namespace", {
-    path,
-  });
+  log.warn("KUBENSMNT was not joined: it is no mount namespace", { path });
 }
 
 function logConfig({ config, defaults, overrides }: LoadedConfig): void {

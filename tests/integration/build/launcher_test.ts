@@ -79,6 +79,35 @@ describe("launcher", () => {
     return names;
   }
 
+  it("joins the mount namespace that KUBENSMNT names, and no other kind of thing", async () => {
+    const script =
+      `mount -t tmpfs none ${dir}; echo there > ${dir}/found; echo ready; exec sleep 60`;
+    const other = new Deno.Command("unshare", {
+      args: ["-m", "--propagation", "private", "sh", "-c", script],
+      stdout: "piped",
+    }).spawn();
+    await other.stdout.getReader().read();
+    const show = `[ -e ${dir}/found ] && echo inside || echo outside; echo "\${KUBENSMNT-gone}"`;
+    const shell = join(shared, "shell");
+    await buildLauncher({
+      out: shell,
+      program: "/bin/dash",
+      arguments: ["-c", show],
+      variables: [],
+      files: new Map(),
+    });
+    const runs = async (KUBENSMNT: string) => {
+      const env = { KUBENSMNT, CRID_RUNTIME_DIR: shared };
+      return (await launch([], { program: shell, env })).out;
+    };
+    assert.equal(await runs(`/proc/${other.pid}/ns/mnt`), "inside\ngone\n");
+    for (const path of [`/proc/${other.pid}/ns/net`, "/nonexistent", shell, ""]) {
+      assert.equal(await runs(path), `outside\n${path}\n`);
+    }
+    other.kill();
+    await other.status;
+  });
+
   it("passes arguments, input and exit code through", async () => {
     const { out } = await launch(["args", "a b", "", "--flag"]);
     assert.equal(out, "shell\na b\n\n--flag\n");
