@@ -12,7 +12,6 @@ export function tuningStage({ input, defaults, spec }: SpecDraft): void {
   if (tuning === undefined) return;
   const busy = housekeepingCpus(tuning, defaults.tuning);
   if (busy.length > 0) spec.process.env.push(HOUSEKEEPING + busy.join(","));
-  if (tuning.quota === "removed") {
-    spec.linux.resources!.cpu = { ...spec.linux.resources!.cpu, quota: -1 };
-  }
+  // A new cgroup has none. -1 would say the same, but crun up to 1.8 writes it to cgroup v1 without its sign.
+  if (tuning.quota === "removed") delete spec.linux.resources!.cpu?.quota;
 }

@@ -42,6 +42,10 @@ describe("a guaranteed container that wants to be alone on its CPUs", () => {
       settings: `[crio.runtime.runtimes.performance]
 runtime_path = "/usr/sbin/runc"
 allowed_annotations = [${allowed}]
+
+[crio.runtime.runtimes.performance-crun]
+runtime_path = "/usr/bin/crun"
+allowed_annotations = [${allowed}]
 `,
     });
     for (const directory of [IRQ, CPUS]) {
@@ -97,6 +101,15 @@ allowed_annotations = [${allowed}]
     await crid.client.runtime.stopContainer({ containerId, timeout: 0n });
     assert.equal(await text(affinity), "ff");
     assert.match(await text(join(crid.node.directory, "irqbalance")), /BANNED_CPUS="00"/);
+  });
+
+  it("has no quota under crun either, which takes none below zero", async () => {
+    const annotations = { "cpu-quota.crio.io": "disable" };
+    const { config, asked, id } = await pod(annotations, "performance-crun");
+    const containerId = await createContainer(crid, id, config, asked);
+    await crid.client.runtime.startContainer({ containerId });
+    const own = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null";
+    assert.match((await execShell(crid, containerId, own)).stdout, /^(-1|max 100000)\n$/);
   });
 
   it("is one of many where its handler does not allow that", async () => {
