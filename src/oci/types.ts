@@ -154,6 +154,8 @@ export interface SpecInput {
   readonly cdiDevices?: readonly string[];
   /** The container's own annotations, which only the kubelet sets; default none. */
   readonly ownAnnotations?: Readonly<Record<string, string>>;
+  /** Those annotations of its image that may change how it is run; default none. */
+  readonly imageAnnotations?: Readonly<Record<string, string>>;
   /** Labels of the pod. */
   readonly podLabels?: Readonly<Record<string, string>>;
   /** Left out where SELinux is off, and for pods that were made while it was. */

@@ -139,6 +139,7 @@ export async function makeContainer(
         sysctls: {},
         annotations: containerAnnotations(annotated, rootfs),
         ownAnnotations: config.annotations,
+        imageAnnotations: allowedAnnotations(image.annotations, allowed),
         podLabels: pod.config.labels,
         idMaps: maps.mode === "pod" ? maps.maps : undefined,
         runDir,

@@ -2,11 +2,15 @@ import { CridError } from "../../failure/mod.ts";
 import { type AnnotationNames, CONTAINER_NAME, containerAnnotation } from "./annotations.ts";
 import type { SpecDraft } from "./draft.ts";
 
+/** Seccomp profiles that are artifacts of a registry, for a container or all of its pod. */
+const PROFILES: readonly AnnotationNames[] = [
+  ["seccomp-profile.crio.io", "seccomp-profile.kubernetes.cri-o.io"],
+  ["seccomp-profile.crio.io/POD", "seccomp-profile.kubernetes.cri-o.io/POD"],
+];
+
 /** CRI-O's annotations that this version does not obey: a container would be less than it asks for. */
 const NOT_BUILT: readonly AnnotationNames[] = [
-  ["seccomp-profile.crio.io", "seccomp-profile.kubernetes.cri-o.io"],
-  // For all containers of a pod.
-  ["seccomp-profile.crio.io/POD", "seccomp-profile.kubernetes.cri-o.io/POD"],
+  ...PROFILES,
   ["seccomp-notifier-action.crio.io", "io.kubernetes.cri-o.seccompNotifierAction"],
 ];
 
@@ -21,9 +25,17 @@ const RDT_CONTAINER = "rdt.resources.beta.kubernetes.io/container.";
  * @throws {CridError} `unimplemented`; for RDT `failed_precondition`, as CRI-O where it is off.
  */
 export function refusedAnnotationsStage({ input }: SpecDraft): void {
-  const { annotations, ownAnnotations, id } = input;
+  const { annotations, ownAnnotations, imageAnnotations = {}, id, security } = input;
   if (input.role === "infra") return;
-  const refused = NOT_BUILT.find((names) => containerAnnotation(annotations, names) !== undefined);
+  const name = annotations[CONTAINER_NAME] ?? "";
+  const ofImage = { ...imageAnnotations, [CONTAINER_NAME]: name };
+  // An image's profile is for containers for which nobody has asked for another one.
+  const isOpen = security?.seccomp === undefined || security.seccomp.kind === "unconfined";
+  const refused =
+    NOT_BUILT.find((names) => containerAnnotation(annotations, names) !== undefined) ??
+      (isOpen
+        ? PROFILES.find((names) => containerAnnotation(ofImage, names) !== undefined)
+        : undefined);
   if (refused !== undefined) {
     throw new CridError(
       "unimplemented",
@@ -31,7 +43,7 @@ export function refusedAnnotationsStage({ input }: SpecDraft): void {
     );
   }
   const rdtClass = ownAnnotations?.[RDT_OWN] ??
-    annotations[RDT_CONTAINER + (annotations[CONTAINER_NAME] ?? "")] ?? annotations[RDT_POD];
+    annotations[RDT_CONTAINER + name] ?? annotations[RDT_POD];
   if (!rdtClass) return;
   throw new CridError(
     "failed_precondition",

@@ -38,6 +38,25 @@ describe("an annotation of the spec", () => {
     }
   });
 
+  it("of a seccomp profile is refused on an image, too, unless another profile is asked for", () => {
+    const refuse = (name: string, seccomp?: { kind: string }) => () =>
+      refusedAnnotationsStage(
+        {
+          input: {
+            annotations: { "io.kubernetes.container.name": "a" },
+            imageAnnotations: { [name]: "r.io/profile:1" },
+            security: { seccomp },
+          },
+        } as unknown as SpecDraft,
+      );
+    for (const name of ["seccomp-profile.crio.io", "seccomp-profile.kubernetes.cri-o.io/POD"]) {
+      assert.throws(refuse(name), { code: "unimplemented" });
+      assert.throws(refuse(name, { kind: "unconfined" }), { code: "unimplemented" });
+      assert.doesNotThrow(refuse(name, { kind: "runtime_default" }));
+    }
+    assert.doesNotThrow(refuse("seccomp-profile.crio.io/b"));
+  });
+
   it("is a container's own before it is the pod's", () => {
     const names = SpecAnnotation.unified;
     const pod = { "unified-cgroup.crio.io": "pod", "unified-cgroup.crio.io/a": "own" };
