@@ -176,7 +176,7 @@ describe("systemd's manager", () => {
 
   it("gives up a call that is never answered, and goes on with the next", async () => {
     answers = ["hang", job("done")];
-    using systemd = new SystemdManager([join(directory, "private")], { callMs: 100 });
+    using systemd = new SystemdManager([join(directory, "private")], { callMs: 2_000 });
     await assert.rejects(systemd.startTransientUnit("a.scope", []), {
       code: "deadline_exceeded",
       message: /StartTransientUnit/,

@@ -151,14 +151,14 @@ describe("the network's condition", () => {
   });
 
   it("fails only after the grace period, and recovers at once", async () => {
-    using fake = await fakeNetwork({ statusGracePeriodMs: 300 });
+    using fake = await fakeNetwork({ statusGracePeriodMs: 1_500 });
     const file = `${fake.confDir}/10-fake.conflist`;
     const text = Deno.readTextFileSync(file);
     assert.equal((await fake.network.status()).ready, true);
     Deno.removeSync(file);
     await pause(100);
     assert.equal((await fake.network.status()).ready, true);
-    await pause(300);
+    await pause(1_500);
     assert.equal((await fake.network.status()).ready, false);
     Deno.writeTextFileSync(file, text);
     await until(async () => (await fake.network.status()).ready);
