@@ -105,7 +105,6 @@ async function importMap(): Promise<esbuild.Plugin> {
         if (isBuiltin(args.path)) return external(`node:${args.path}`);
         const target = config.imports[args.path];
         if (target === undefined) return undefined;
-        if (target.startsWith("node:")) return external(target);
         // npm:@scope/name@1.2.3/sub → @scope/name/sub, found in node_modules.
         const path = target.replace(/^npm:((?:@[^/]+\/)?[^@/]+)@[^/]+/, "$1");
         return build.resolve(path, {

@@ -14,7 +14,7 @@ import {
   parseReference,
   repositoryName,
 } from "./reference.ts";
-import { policyFileFor, type PolicyFiles } from "./registry/policy.ts";
+import { acceptsAnything, loadPolicy, policyFileFor, type PolicyFiles } from "./registry/policy.ts";
 import { loadRegistriesConf, NO_REGISTRIES, type RegistriesFiles } from "./registries_conf.ts";
 import { localCandidates } from "./short_names.ts";
 import type { Image, Images, PullIsolates, UnpackLimits } from "./types.ts";
@@ -77,11 +77,13 @@ export function createImages(options: ImagesOptions): Images {
       if (file === undefined || file === "") return;
       const found = await findRecord(options, id);
       if (found === undefined) return;
-      // Only nodes with policies of their own pay for what verifies signatures.
+      const policy = await loadPolicy(file);
+      if (acceptsAnything(policy)) return;
+      // Only nodes that want signatures pay for what verifies them.
       const { requireAllowed } = await import("./running_policy.ts");
       const isId = ID.test(asked) || (ID_PREFIX.test(asked) && id.startsWith(asked));
       const reference = userSpecified || (isId ? "" : asked);
-      await requireAllowed(file, { record: found.record, reference }, store);
+      await requireAllowed(policy, { record: found.record, reference }, store);
     },
     load: (request) => puller.load(request),
     archiveImages: async (source, signal) =>

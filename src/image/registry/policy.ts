@@ -27,6 +27,12 @@ export interface PolicyFiles {
   readonly namespacePolicies: string;
 }
 
+/** Whether it lets every image through, unsigned ones too, as the policies of most nodes do. */
+export function acceptsAnything(policy: Policy): boolean {
+  const lists = [...policy.transports.values()].flatMap((scopes) => [...scopes.values()]);
+  return [policy.default, ...lists].flat().every(({ type }) => type === "insecureAcceptAnything");
+}
+
 /** The policy's file for images of a namespace. */
 export async function policyFileFor(namespace: string, files: PolicyFiles): Promise<string> {
   const { policyFile, namespacePolicies } = files;

@@ -15,6 +15,7 @@ import {
   type RegistryOptions,
   type ResolvedImage,
 } from "../../../src/image/mod.ts";
+import { loadPolicy } from "../../../src/image/registry/policy.ts";
 import { requireAllowed } from "../../../src/image/running_policy.ts";
 import { pushTestImages } from "../../images/mod.ts";
 import { type Registry, startRegistry } from "../../harness/registry.ts";
@@ -59,7 +60,8 @@ async function mayRun(found: ResolvedImage, requirement: unknown): Promise<void>
     created: undefined,
   };
   const store = { imageData: (_id: string, key: string) => Promise.resolve(data[key]!) };
-  await requireAllowed(at("policy.json"), { record, reference: found.name }, store);
+  const policy = await loadPolicy(at("policy.json"));
+  await requireAllowed(policy, { record, reference: found.name }, store);
 }
 
 async function pulled(requirement: unknown, reference = image): Promise<ResolvedImage> {
