@@ -74,7 +74,7 @@ describe("the native starter", () => {
 
   it("kills the process when its own starter is gone", async () => {
     const pidFile = join(directory, "pid-of-orphan");
-    const child = spawn(native, ["start", ...leaving(pidFile, "sleep 77201")], {
+    const child = spawn(native, ["start", ...leaving(pidFile, "exec sleep 77201")], {
       stdio: ["pipe", "ignore", "ignore"],
     });
     const ended = exit(child, native);
