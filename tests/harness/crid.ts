@@ -35,6 +35,8 @@ const START_MS = 60_000;
 const CONNECT_INTERVAL_MS = 10;
 /** Longest wait for a clean end after SIGTERM. */
 const STOP_MS = 30_000;
+/** Longest wait after a kill for the socket to be nobody's. */
+const HAND_OVER_MS = 5_000;
 const LOG_TAIL = 60;
 
 /** Starts crid and waits until it answers. */
@@ -142,6 +144,11 @@ export class Crid implements AsyncDisposable {
     this.#hangUp();
     this.#child?.kill("SIGKILL");
     await this.#ended;
+    // A program that it was just starting has its listening socket until it is executed.
+    const limit = Date.now() + HAND_OVER_MS;
+    while (Date.now() < limit && await listens(this.socket)) {
+      await new Promise((resolve) => setTimeout(resolve, CONNECT_INTERVAL_MS));
+    }
   }
 
   /** Stops and removes every pod over CRI. */
