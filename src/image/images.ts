@@ -75,10 +75,10 @@ export function createImages(options: ImagesOptions): Images {
       const { runningPolicies } = options;
       const file = runningPolicies && await policyFileFor(namespace, runningPolicies);
       if (file === undefined || file === "") return;
-      const found = await findRecord(options, id);
-      if (found === undefined) return;
       const policy = await loadPolicy(file);
       if (acceptsAnything(policy)) return;
+      const found = await findRecord(options, id);
+      if (found === undefined) return;
       // Only nodes that want signatures pay for what verifies them.
       const { requireAllowed } = await import("./running_policy.ts");
       const isId = ID.test(asked) || (ID_PREFIX.test(asked) && id.startsWith(asked));
